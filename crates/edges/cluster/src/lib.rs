@@ -1,0 +1,1 @@
+//! Any Kubernetes API, seen through one client.

@@ -1,0 +1,1 @@
+//! Where numbers come from: scraping, Prometheus servers, the Prometheus HTTP API.

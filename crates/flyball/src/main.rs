@@ -1,0 +1,2 @@
+//! Flyball keeps services on Kubernetes inside their objectives.
+fn main() {}

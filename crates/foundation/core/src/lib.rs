@@ -1,0 +1,1 @@
+//! What every loop shares: decisions, reasons, evidence, budgets, time.

@@ -1,0 +1,1 @@
+//! PromQL: parser, engine, series store, exposition formats.

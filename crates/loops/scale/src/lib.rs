@@ -1,0 +1,1 @@
+//! The scale loop: metrics APIs from Prometheus, and the HPA engine.
