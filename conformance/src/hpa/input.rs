@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use scale::hpa::{
-    Behavior, Container, ContainerUsage, Failure, FailureCode, Features, InitContainer, Phase, Pod, PodSample, PodUsage, Policy,
-    PolicyKind, Ready, ReadyStatus, Recommendation, Rules, RulesGiven, Samples, ScaleEvent, SelectPolicy, Settings, Tolerance,
+    Behavior, Container, ContainerUsage, Failure, FailureCode, Features, InitContainer, Phase, Pod, PodSample,
+    PodUsage, Policy, PolicyKind, Ready, ReadyStatus, Recommendation, Rules, RulesGiven, Samples, ScaleEvent,
+    SelectPolicy, Settings, Tolerance,
 };
 use serde_json::Value;
 
@@ -31,9 +32,18 @@ impl Context {
             ..Settings::default()
         };
         let whole = |name: &str, into: &mut i64| *into = set[name].as_i64().unwrap_or(*into);
-        whole("cpu_initialization_period_s", &mut settings.cpu_initialization_period_seconds);
-        whole("initial_readiness_delay_s", &mut settings.initial_readiness_delay_seconds);
-        whole("downscale_stabilization_s", &mut settings.downscale_stabilization_seconds);
+        whole(
+            "cpu_initialization_period_s",
+            &mut settings.cpu_initialization_period_seconds,
+        );
+        whole(
+            "initial_readiness_delay_s",
+            &mut settings.initial_readiness_delay_seconds,
+        );
+        whole(
+            "downscale_stabilization_s",
+            &mut settings.downscale_stabilization_seconds,
+        );
         let fraction = |name: &str, into: &mut f64| *into = set[name].as_f64().unwrap_or(*into);
         fraction("scale_up_limit_factor", &mut settings.scale_up_limit_factor);
         fraction("scale_up_limit_minimum", &mut settings.scale_up_limit_minimum);
@@ -62,7 +72,10 @@ pub(super) fn at(value: &Value) -> Timestamp {
 }
 
 pub(super) fn list<T>(value: &Value, each: impl Fn(&Value) -> T) -> Vec<T> {
-    value.as_array().map(|items| items.iter().map(each).collect()).unwrap_or_default()
+    value
+        .as_array()
+        .map(|items| items.iter().map(each).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn text(value: &Value) -> String {
@@ -174,7 +187,11 @@ pub(super) fn external_values(value: &Value) -> Result<Vec<i64>, Failure> {
         return Err(failure);
     }
     let values = list(&value["values_milli"], milli);
-    if values.is_empty() { Err(nothing_returned("external")) } else { Ok(values) }
+    if values.is_empty() {
+        Err(nothing_returned("external"))
+    } else {
+        Ok(values)
+    }
 }
 
 fn select_policy(value: &Value) -> Option<SelectPolicy> {
@@ -188,14 +205,20 @@ fn select_policy(value: &Value) -> Option<SelectPolicy> {
 
 fn policy(value: &Value) -> Policy {
     Policy {
-        kind: if value["type"] == "Pods" { PolicyKind::Pods } else { PolicyKind::Percent },
+        kind: if value["type"] == "Pods" {
+            PolicyKind::Pods
+        } else {
+            PolicyKind::Percent
+        },
         value: count(&value["value"]),
         period_seconds: count(&value["period_s"]),
     }
 }
 
 fn window(value: &Value) -> Option<i32> {
-    value["stabilization_window_s"].as_i64().and_then(|seconds| i32::try_from(seconds).ok())
+    value["stabilization_window_s"]
+        .as_i64()
+        .and_then(|seconds| i32::try_from(seconds).ok())
 }
 
 pub(super) fn rules(value: &Value) -> Rules {

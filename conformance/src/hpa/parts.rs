@@ -1,9 +1,9 @@
 //! The parts of the engine, one function each.
 
 use scale::hpa::{
-    Behavior, Calculator, Failure, Features, PodsTarget, Proposal, Recommendation, ScaleEvent, Settings, Tolerance, bounds_with_behavior,
-    bounds_without_behavior, change_within, metric_usage_ratio, record_scale_event, resource_utilization_ratio,
-    scale_down_limit, scale_up_limit, stabilise_down, stabilise_with_windows,
+    Behavior, Calculator, Failure, Features, PodsTarget, Proposal, Recommendation, ScaleEvent, Settings, Tolerance,
+    bounds_with_behavior, bounds_without_behavior, change_within, metric_usage_ratio, record_scale_event,
+    resource_utilization_ratio, scale_down_limit, scale_up_limit, stabilise_down, stabilise_with_windows,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,8 @@ pub(super) fn or_failure<T>(result: Result<T, Failure>, expect: &Value) -> Resul
         Ok(value) if error.is_null() => Ok(Some(value)),
         Ok(_) => Err(format!("succeeded, but the error {error} was expected")),
         Err(failure) => {
-            same("error", &json!(failure.code.as_str()), &error["reason"]).map_err(|why| format!("{why} ({failure})"))?;
+            same("error", &json!(failure.code.as_str()), &error["reason"])
+                .map_err(|why| format!("{why} ({failure})"))?;
             let contains = error["contains"].as_str().unwrap_or_default();
             if failure.message.contains(contains) {
                 Ok(None)
@@ -67,12 +68,17 @@ fn propose(input: &Value, function: &str, calculator: &Calculator<'_>) -> Result
     let resource = input["resource"].as_str().unwrap_or_default();
     let container = input["container"].as_str();
     let target = milli(&input["target_milli"]);
-    let total = |value: &Value| input::external_values(value).map(|values| values.iter().sum());
+    let external = || input::external_values(&input["external_metric"]);
     match function {
         "resource_utilization" => {
             let samples = input::resource_samples(&input["resource_metrics"], resource, container)?;
             let percent = count(&input["target_utilization_percent"]);
-            calculator.pods_metric(replicas, &samples, resource, PodsTarget::Utilization { percent, container })
+            calculator.pods_metric(
+                replicas,
+                &samples,
+                resource,
+                PodsTarget::Utilization { percent, container },
+            )
         }
         "resource_average_value" => {
             let samples = input::resource_samples(&input["resource_metrics"], resource, container)?;
@@ -87,8 +93,8 @@ fn propose(input: &Value, function: &str, calculator: &Calculator<'_>) -> Result
             let value = input::object_value(&input["object_metric"])?;
             Ok(calculator.object_average(replicas, value, target))
         }
-        "external_value" => calculator.value(replicas, total(&input["external_metric"])?, target),
-        "external_average_value" => Ok(calculator.external_average(replicas, total(&input["external_metric"])?, target)),
+        "external_value" => calculator.external_value(replicas, &external()?, target),
+        "external_average_value" => Ok(calculator.external_average(replicas, &external()?, target)),
         other => Err(Failure::internal(
             scale::hpa::FailureCode::UnknownMetricType,
             format!("the runner does not know the function {other:?}"),
@@ -108,7 +114,10 @@ pub(super) fn usage_ratio(case: &Value, _: &Context) -> Result<(), String> {
         return same("usage", &json!(usage), &expect["usage_milli"]);
     }
     let requests = input["requests_milli"].as_object().unwrap_or(&empty);
-    let known: Vec<_> = values.iter().filter_map(|(pod, value)| Some((milli(value), milli(requests.get(pod)?)))).collect();
+    let known: Vec<_> = values
+        .iter()
+        .filter_map(|(pod, value)| Some((milli(value), milli(requests.get(pod)?))))
+        .collect();
     let target = count(&input["target_utilization_percent"]);
     let usage = known.iter().map(|(value, _)| value).sum();
     let request = known.iter().map(|(_, request)| request).sum();
@@ -127,12 +136,16 @@ pub(super) fn group_pods(case: &Value, context: &Context) -> Result<(), String> 
         initial_readiness_delay_seconds: milli(&input["initial_readiness_delay_s"]),
         ..context.settings
     };
-    let samples = input["samples"].as_object().into_iter().flatten().map(|(pod, sample)| scale::hpa::PodSample {
-        pod: pod.as_str().into(),
-        value_milli: milli(&sample["value_milli"]),
-        at: input::at(&sample["at_s"]),
-        window_seconds: milli(&sample["window_s"]),
-    });
+    let samples = input["samples"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(pod, sample)| scale::hpa::PodSample {
+            pod: pod.as_str().into(),
+            value_milli: milli(&sample["value_milli"]),
+            at: input::at(&sample["at_s"]),
+            window_seconds: milli(&sample["window_s"]),
+        });
     let samples = scale::hpa::Samples::new(samples.collect());
     let resource = input["resource"].as_str().unwrap_or_default();
     let pods = input::pods(&input["pods"]);
@@ -159,8 +172,11 @@ pub(super) fn pod_requests(case: &Value, context: &Context) -> Result<(), String
     let Some(requests) = or_failure(requests, expect)? else {
         return Ok(());
     };
-    let by_pod: serde_json::Map<_, _> =
-        pods.iter().zip(requests).map(|(pod, request)| (pod.name.to_string(), json!(request))).collect();
+    let by_pod: serde_json::Map<_, _> = pods
+        .iter()
+        .zip(requests)
+        .map(|(pod, request)| (pod.name.to_string(), json!(request)))
+        .collect();
     same("requests", &Value::Object(by_pod), &expect["requests_milli"])
 }
 
@@ -204,7 +220,8 @@ pub(super) fn limits(case: &Value, context: &Context) -> Result<(), String> {
                 scale_up_limit_minimum: input["scale_up_limit_minimum"].as_f64().unwrap_or(4.0),
                 ..context.settings
             };
-            let [desired, minimum, maximum] = ["desired_replicas", "min_replicas", "max_replicas"].map(|name| count(&input[name]));
+            let [desired, minimum, maximum] =
+                ["desired_replicas", "min_replicas", "max_replicas"].map(|name| count(&input[name]));
             let bounded = bounds_without_behavior(current, desired, minimum, maximum, &settings);
             same("replicas", &json!(bounded.replicas), &expect["replicas"])?;
             return same("reason", &json!(bounded.reason), &expect["reason"]);
@@ -240,12 +257,20 @@ pub(super) fn store_scale_events(case: &Value, context: &Context) -> Result<(), 
     let (input, expect) = (&case["input"], &case["expect"]);
     let mut log = input::scale_events(&input["events"]);
     let changed = change_within(&log, 60, context.now);
-    same("change in the last 60 s", &json!(changed), &expect["change_in_last_60_s"])?;
+    same(
+        "change in the last 60 s",
+        &json!(changed),
+        &expect["change_in_last_60_s"],
+    )?;
     let change = (count(&input["new_replicas"]) - count(&input["previous_replicas"])).abs();
     if input["rules"].is_object() {
         record_scale_event(&mut log, change, &input::rules(&input["rules"]), context.now);
     }
-    same("events", &events_json(&log, context), &events_as_given(&expect["events"]))
+    same(
+        "events",
+        &events_json(&log, context),
+        &events_as_given(&expect["events"]),
+    )
 }
 
 pub(super) fn normalize(case: &Value, context: &Context) -> Result<(), String> {
@@ -254,7 +279,11 @@ pub(super) fn normalize(case: &Value, context: &Context) -> Result<(), String> {
     let desired = count(&input["desired_replicas"]);
     let stabilised = stabilise_down(&mut log, desired, milli(&input["stabilization_window_s"]), context.now);
     same("replicas", &json!(stabilised.replicas), &expect["replicas"])?;
-    same("recommendations", &recommendations_json(&log, context), &expect["recommendations"])
+    same(
+        "recommendations",
+        &recommendations_json(&log, context),
+        &expect["recommendations"],
+    )
 }
 
 pub(super) fn normalize_with_behavior(case: &Value, context: &Context) -> Result<(), String> {
@@ -270,12 +299,19 @@ pub(super) fn normalize_with_behavior(case: &Value, context: &Context) -> Result
     );
     same("replicas", &json!(stabilised.replicas), &expect["replicas"])?;
     same("reason", &json!(stabilised.reason), &expect["reason"])?;
-    same("recommendations", &recommendations_json(&log, context), &expect["recommendations"])
+    same(
+        "recommendations",
+        &recommendations_json(&log, context),
+        &expect["recommendations"],
+    )
 }
 
 pub(super) fn build_quantity(case: &Value, _: &Context) -> Result<(), String> {
     let (input, expect) = (&case["input"], &case["expect"]);
-    let quantity = scale::quantity::Quantity::of_resource(input["resource"].as_str().unwrap_or_default(), milli(&input["raw_milli"]));
+    let quantity = scale::quantity::Quantity::of_resource(
+        input["resource"].as_str().unwrap_or_default(),
+        milli(&input["raw_milli"]),
+    );
     same("text", &json!(quantity.to_string()), &expect["quantity"])?;
     same("format", &json!(quantity.format.as_str()), &expect["format"])?;
     same("milli", &json!(quantity.milli), &expect["milli"])

@@ -19,32 +19,41 @@
 //! upstream controller (`pkg/controller/podautoscaler` at v1.37.2) has them: at the edge of the tolerance
 //! the order of rounding decides.
 
-mod settings;
-mod spec;
-mod pods;
-mod samples;
+mod conclude;
+mod decide;
+mod explain;
 mod failure;
-mod ratio;
-mod replicas;
-mod stabilise;
 mod limits;
 mod metric;
+mod pods;
+mod ratio;
+mod replicas;
+mod samples;
+mod settings;
+mod spec;
+mod stabilise;
 mod status;
-mod decide;
-mod conclude;
-mod explain;
 
 pub use conclude::{ScaleAction, Turn, WriteOutcome};
 pub use decide::{Plan, Rescale, Scale, Snapshot, decide};
 pub use failure::{Failure, FailureClass, FailureCode};
-pub use limits::{Bounded, ScaleEvent, bounds_without_behavior, bounds_with_behavior, change_within, record_scale_event, scale_down_limit, scale_up_limit};
+pub use limits::{
+    Bounded, ScaleEvent, bounds_with_behavior, bounds_without_behavior, change_within, record_scale_event,
+    scale_down_limit, scale_up_limit,
+};
 pub use metric::{MetricEvaluation, MetricReading};
-pub use pods::{Container, Excluded, Exclusion, InitContainer, Phase, Pod, PodGroups, Ready, ReadyStatus, group_pods, pod_request, pod_requests};
+pub use pods::{
+    Container, Excluded, Exclusion, InitContainer, Phase, Pod, PodGroups, Ready, ReadyStatus, group_pods, pod_request,
+    pod_requests,
+};
 pub use ratio::{Utilization, metric_usage_ratio, resource_utilization_ratio};
 pub use replicas::{Calculator, PodsTarget, Proposal, Rule};
 pub use samples::{ContainerUsage, PodSample, PodUsage, Samples};
 pub use settings::{Features, Settings, Tolerance};
-pub use spec::{Autoscaler, Behavior, Fallback, MetricSource, MetricSpec, ObjectReference, Policy, PolicyKind, Rules, RulesGiven, SelectPolicy, SelectorExpression, SelectorTerms, Target};
+pub use spec::{
+    Autoscaler, Behavior, Fallback, MetricSource, MetricSpec, ObjectReference, Policy, PolicyKind, Rules, RulesGiven,
+    SelectPolicy, SelectorExpression, SelectorTerms, Target,
+};
 pub use stabilise::{Recommendation, Stabilised, stabilise_down, stabilise_with_windows};
 pub use status::{Condition, ConditionStatus, CurrentValue, Event, History, MetricStatus, Status};
 

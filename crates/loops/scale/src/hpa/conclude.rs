@@ -4,8 +4,8 @@ use flyball_core::Timestamp;
 
 use super::decide::reference;
 use super::{
-    Autoscaler, ConditionStatus, Event, Failure, FailureCode, History, MetricEvaluation, Plan, Rescale, Settings, Status,
-    record_scale_event,
+    Autoscaler, ConditionStatus, Event, Failure, FailureCode, History, MetricEvaluation, Plan, Rescale, Settings,
+    Status, record_scale_event,
 };
 
 /// What came of writing the scale.
@@ -64,7 +64,13 @@ pub struct Turn {
 
 impl Plan {
     /// Finishes the turn. `write` is what came of [`Plan::rescale`]; without one it is ignored.
-    pub fn conclude(mut self, autoscaler: &Autoscaler, settings: &Settings, write: &WriteOutcome, now: Timestamp) -> Turn {
+    pub fn conclude(
+        mut self,
+        autoscaler: &Autoscaler,
+        settings: &Settings,
+        write: &WriteOutcome,
+        now: Timestamp,
+    ) -> Turn {
         let mut action = ScaleAction::None;
         match (self.rescale.take(), write) {
             (None, _) => {}
@@ -86,7 +92,8 @@ impl Plan {
     fn rescaled(&mut self, rescale: &Rescale, autoscaler: &Autoscaler, settings: &Settings, now: Timestamp) {
         let Rescale { from, to, because } = rescale;
         let message = format!("the target's scale was set to {to}");
-        self.status.set("AbleToScale", ConditionStatus::True, "SucceededRescale", message, now);
+        self.status
+            .set("AbleToScale", ConditionStatus::True, "SucceededRescale", message, now);
         self.events.push(Event {
             warning: false,
             reason: "SuccessfulRescale",
@@ -97,7 +104,12 @@ impl Plan {
             if change > 0 {
                 record_scale_event(&mut self.history.scale_ups, change, &behavior.scale_up, now);
             } else {
-                record_scale_event(&mut self.history.scale_downs, change.wrapping_neg(), &behavior.scale_down, now);
+                record_scale_event(
+                    &mut self.history.scale_downs,
+                    change.wrapping_neg(),
+                    &behavior.scale_down,
+                    now,
+                );
             }
         }
         self.remember_zero(rescale, autoscaler, settings, now);
@@ -113,10 +125,12 @@ impl Plan {
         let to_zero = rescale.from > 0 && rescale.to == 0;
         if to_zero && autoscaler.minimum() == 0 && autoscaler.has_object_or_external_metric() {
             let message = "the autoscaler scaled the workload to zero";
-            self.status.set("ScaledToZero", ConditionStatus::True, "ScaledToZero", message, now);
+            self.status
+                .set("ScaledToZero", ConditionStatus::True, "ScaledToZero", message, now);
         } else {
             let message = "the autoscaler did not scale the workload to zero";
-            self.status.set("ScaledToZero", ConditionStatus::False, "NotScaledToZero", message, now);
+            self.status
+                .set("ScaledToZero", ConditionStatus::False, "NotScaledToZero", message, now);
         }
     }
 
@@ -127,7 +141,8 @@ impl Plan {
             format!("New size: {to}; reason: {because}; error: {error}"),
         ));
         let message = format!("the target's scale could not be written: {error}");
-        self.status.set("AbleToScale", ConditionStatus::False, "FailedUpdateScale", message, now);
+        self.status
+            .set("AbleToScale", ConditionStatus::False, "FailedUpdateScale", message, now);
         // What is desired stays as it was: nobody carries it out.
         self.status.desired_replicas = self.desired_before;
         let target = reference(autoscaler);

@@ -4,9 +4,9 @@ use flyball_core::Timestamp;
 
 use super::metric::{Replicas, evaluate, fall_back};
 use super::{
-    Autoscaler, Bounded, Calculator, ConditionStatus, Event, Failure, FailureCode, History, MetricEvaluation, MetricReading,
-    MetricStatus, Pod, Recommendation, Settings, Stabilised, Status, bounds_with_behavior, bounds_without_behavior,
-    stabilise_down, stabilise_with_windows,
+    Autoscaler, Bounded, Calculator, ConditionStatus, Event, Failure, FailureCode, History, MetricEvaluation,
+    MetricReading, MetricStatus, Pod, Recommendation, Settings, Stabilised, Status, bounds_with_behavior,
+    bounds_without_behavior, stabilise_down, stabilise_with_windows,
 };
 
 /// The scale subresource of the target.
@@ -164,9 +164,14 @@ impl Plan {
     fn scale_unreadable(&mut self, autoscaler: &Autoscaler, failure: &Failure, now: Timestamp) {
         self.events.push(Event::warning("FailedGetScale", &failure.message));
         let message = format!("the target's current scale could not be read: {failure}");
-        self.status.set("AbleToScale", ConditionStatus::False, "FailedGetScale", message, now);
+        self.status
+            .set("AbleToScale", ConditionStatus::False, "FailedGetScale", message, now);
         let target = reference(autoscaler);
-        self.failure = Some(failure.clone().within(format_args!("failed to query scale subresource for {target}")));
+        self.failure = Some(
+            failure
+                .clone()
+                .within(format_args!("failed to query scale subresource for {target}")),
+        );
     }
 
     /// Somebody else scaled to zero: that is how scaling is switched off.
@@ -208,7 +213,12 @@ impl Plan {
 
     /// The largest proposal. None at all, or some missing and the rest for less, is no basis to act.
     fn proposed(&mut self, snapshot: &Snapshot<'_>, scale: Scale) -> Option<i32> {
-        let Snapshot { autoscaler, settings, now, .. } = *snapshot;
+        let Snapshot {
+            autoscaler,
+            settings,
+            now,
+            ..
+        } = *snapshot;
         let pods = match snapshot.pods {
             Ok(pods) => pods,
             Err(failure) => {
@@ -249,7 +259,8 @@ impl Plan {
             if failed >= all || proposed < scale.spec_replicas {
                 let message = format!("the replica count could not be computed: {}", first.failed_message);
                 let reason = first.failed_reason;
-                self.status.set("ScalingActive", ConditionStatus::False, reason, message, now);
+                self.status
+                    .set("ScalingActive", ConditionStatus::False, reason, message, now);
                 self.compute_failed();
                 return None;
             }
@@ -261,13 +272,22 @@ impl Plan {
         }
         let leading = self.leading.and_then(|index| self.metrics[index].name.as_deref());
         let message = format!("a replica count was computed from {}", leading.unwrap_or_default());
-        self.status.set("ScalingActive", ConditionStatus::True, "ValidMetricFound", message, now);
+        self.status
+            .set("ScalingActive", ConditionStatus::True, "ValidMetricFound", message, now);
         Some(proposed)
     }
 
     fn evaluate(&mut self, snapshot: &Snapshot<'_>, calculator: &Calculator<'_>, scale: Scale) {
-        let Snapshot { autoscaler, settings, now, .. } = *snapshot;
-        let not_asked = Err(Failure::internal(FailureCode::MetricSourceFailed, "the metric was not read"));
+        let Snapshot {
+            autoscaler,
+            settings,
+            now,
+            ..
+        } = *snapshot;
+        let not_asked = Err(Failure::internal(
+            FailureCode::MetricSourceFailed,
+            "the metric was not read",
+        ));
         let replicas = Replicas {
             spec: scale.spec_replicas,
             status: scale.status_replicas,
@@ -298,8 +318,13 @@ impl Plan {
             _ => ("InvalidSelector", "InvalidSelector"),
         };
         self.events.push(Event::warning(event, &failure.message));
-        self.status
-            .set("ScalingActive", ConditionStatus::False, reason, failure.message.clone(), now);
+        self.status.set(
+            "ScalingActive",
+            ConditionStatus::False,
+            reason,
+            failure.message.clone(),
+            now,
+        );
         self.failure = Some(failure.clone());
         self.compute_failed();
     }
@@ -312,7 +337,12 @@ impl Plan {
     }
 
     fn normalise(&mut self, snapshot: &Snapshot<'_>, current: i32, wanted: i32, minimum: i32) -> i32 {
-        let Snapshot { autoscaler, settings, now, .. } = *snapshot;
+        let Snapshot {
+            autoscaler,
+            settings,
+            now,
+            ..
+        } = *snapshot;
         let maximum = autoscaler.max_replicas;
         let log = self.history.recommendations.get_or_insert_default();
         let (stabilised, bounded) = match &autoscaler.behavior {
@@ -327,24 +357,39 @@ impl Plan {
                 let down_window = down_window.map_or(settings.downscale_stabilization_seconds, i64::from);
                 let stabilised = stabilise_with_windows(log, current, wanted, i64::from(up_window), down_window, now);
                 let (ups, downs) = (&self.history.scale_ups, &self.history.scale_downs);
-                let bounded = bounds_with_behavior(current, stabilised.replicas, minimum, maximum, behavior, ups, downs, now);
+                let bounded = bounds_with_behavior(
+                    current,
+                    stabilised.replicas,
+                    minimum,
+                    maximum,
+                    behavior,
+                    ups,
+                    downs,
+                    now,
+                );
                 (stabilised, bounded)
             }
         };
         let (reason, message) = match stabilised.replicas == wanted {
             true => ("ReadyForNewScale", "recommended size matches current size"),
-            false if stabilised.reason == "ScaleUpStabilized" => {
-                (stabilised.reason, "a recent recommendation was lower, and the lowest recent one holds")
-            }
-            false => (stabilised.reason, "a recent recommendation was higher, and the highest recent one holds"),
+            false if stabilised.reason == "ScaleUpStabilized" => (
+                stabilised.reason,
+                "a recent recommendation was lower, and the lowest recent one holds",
+            ),
+            false => (
+                stabilised.reason,
+                "a recent recommendation was higher, and the highest recent one holds",
+            ),
         };
-        self.status.set("AbleToScale", ConditionStatus::True, reason, message, now);
+        self.status
+            .set("AbleToScale", ConditionStatus::True, reason, message, now);
         let limited = if bounded.replicas == stabilised.replicas {
             ConditionStatus::False
         } else {
             ConditionStatus::True
         };
-        self.status.set("ScalingLimited", limited, bounded.reason, bounded.message(), now);
+        self.status
+            .set("ScalingLimited", limited, bounded.reason, bounded.message(), now);
         self.stabilised = Some(stabilised);
         self.bounded = Some(bounded);
         bounded.replicas

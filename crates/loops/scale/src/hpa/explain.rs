@@ -33,7 +33,10 @@ impl Plan {
         }
         if let Some(stabilised) = &self.stabilised {
             let note = if stabilised.replicas == stabilised.recommended {
-                format!("{} recommended, and no recent recommendation holds it back", stabilised.recommended)
+                format!(
+                    "{} recommended, and no recent recommendation holds it back",
+                    stabilised.recommended
+                )
             } else {
                 format!(
                     "{} recommended, but a recent recommendation makes it {} ({})",
@@ -61,7 +64,10 @@ impl Plan {
         if let Some(rescale) = &self.rescale {
             let target = &autoscaler.target;
             let what = format!("scale {target} from {} to {}", rescale.from, rescale.to);
-            return (Verdict::act(what), self.rescale_reason(autoscaler, rescale.from, rescale.to));
+            return (
+                Verdict::act(what),
+                self.rescale_reason(autoscaler, rescale.from, rescale.to),
+            );
         }
         if let Some(failure) = &self.failure
             && self.stabilised.is_none()
@@ -158,7 +164,13 @@ fn proposal_note(proposal: &Proposal) -> String {
             let _ = write!(note, "; and {} more pods", proposal.pods.excluded.len() - index);
             break;
         }
-        let _ = write!(note, "; {} {}: {}", excluded.pod, excluded.why.group_name(), excluded.why.why());
+        let _ = write!(
+            note,
+            "; {} {}: {}",
+            excluded.pod,
+            excluded.why.group_name(),
+            excluded.why.why()
+        );
     }
     note
 }

@@ -65,7 +65,9 @@ impl FailureCode {
         match self {
             Self::MetricSourceFailed => "ask the same API by hand: kubectl get --raw, with the path in the message",
             Self::NoMetricsReturned => "the metric exists but has no sample: look at the query and at the scrape",
-            Self::NoMetricsForKnownPods => "wait until the pods are ready, or compare the series' pod label with the pods",
+            Self::NoMetricsForKnownPods => {
+                "wait until the pods are ready, or compare the series' pod label with the pods"
+            }
             Self::NoPodsForSelector => "compare the selector of the scale subresource with the pods' labels",
             Self::MissingRequest => "set resources.requests on every container, or use an AverageValue target",
             Self::ContainerNotFound => "compare containerResource.container with the pod template",
@@ -75,7 +77,9 @@ impl FailureCode {
             Self::InvalidSelector => "the target reports a selector that cannot be parsed",
             Self::AmbiguousSelector => "two autoscalers select the same pods: narrow one workload's labels",
             Self::GetScaleFailed => "check that spec.scaleTargetRef names an existing object with a scale subresource",
-            Self::UpdateScaleFailed => "check the controller's permission on the scale subresource and admission policies",
+            Self::UpdateScaleFailed => {
+                "check the controller's permission on the scale subresource and admission policies"
+            }
         }
     }
 }

@@ -62,7 +62,10 @@ pub fn bounds_without_behavior(current: i32, desired: i32, minimum: i32, maximum
 
 /// With `behavior`: the rate of each direction, then the bounds. A limit that past events have used up never
 /// crosses `current`.
-#[expect(clippy::too_many_arguments, reason = "the eight numbers that decide; a struct would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the eight numbers that decide; a struct would only rename them"
+)]
 pub fn bounds_with_behavior(
     current: i32,
     desired: i32,

@@ -3,8 +3,8 @@
 use flyball_core::Timestamp;
 
 use super::{
-    Autoscaler, Calculator, CurrentValue, Failure, FailureCode, MetricSource, MetricSpec, PodGroups, PodsTarget, Proposal, Rule,
-    Samples, SelectorTerms, Target,
+    Autoscaler, Calculator, CurrentValue, Failure, FailureCode, MetricSource, MetricSpec, PodGroups, PodsTarget,
+    Proposal, Rule, Samples, SelectorTerms, Target,
 };
 
 /// What a metrics API answered for one metric of the spec.
@@ -65,7 +65,12 @@ pub(crate) fn evaluate(
 }
 
 /// When an external metric has failed for as long as its fallback says, the fallback's replicas are its proposal.
-pub(crate) fn fall_back(evaluation: MetricEvaluation, spec: &MetricSpec, failing_since: &mut Option<Timestamp>, now: Timestamp) -> MetricEvaluation {
+pub(crate) fn fall_back(
+    evaluation: MetricEvaluation,
+    spec: &MetricSpec,
+    failing_since: &mut Option<Timestamp>,
+    now: Timestamp,
+) -> MetricEvaluation {
     if evaluation.result.is_ok() || !matches!(*spec.source, MetricSource::External { .. }) {
         *failing_since = None;
         return evaluation;
@@ -96,7 +101,11 @@ fn propose(
     calculator: &Calculator<'_>,
     replicas: Replicas,
 ) -> Result<Proposal, Failure> {
-    let reading = || reading.as_ref().map_err(|failure| source_failed(autoscaler, spec, failure.clone()));
+    let reading = || {
+        reading
+            .as_ref()
+            .map_err(|failure| source_failed(autoscaler, spec, failure.clone()))
+    };
     match (&*spec.source, spec.target) {
         (MetricSource::Unknown { kind }, _) => Err(Failure::spec(
             FailureCode::UnknownMetricType,
@@ -120,15 +129,18 @@ fn propose(
         }
         (MetricSource::External { .. }, Target::AverageValue(milli)) => {
             let values = reading().and_then(values_of)?;
-            Ok(calculator.external_average(replicas.status, sum_until_negative(values), milli))
+            Ok(calculator.external_average(replicas.status, values, milli))
         }
         (MetricSource::External { .. }, Target::Value(milli)) => {
             let values = reading().and_then(values_of)?;
-            calculator.value(replicas.spec, sum_capped(values), milli)
+            calculator.external_value(replicas.spec, values, milli)
         }
         (source, _) => Err(Failure::internal(
             FailureCode::MissingTarget,
-            format!("invalid {} metric source: its target has no usable value", lower_kind(source)),
+            format!(
+                "invalid {} metric source: its target has no usable value",
+                lower_kind(source)
+            ),
         )),
     }
 }
@@ -179,31 +191,10 @@ fn values_of(reading: &MetricReading) -> Result<&[i64], Failure> {
 }
 
 fn mismatch() -> Failure {
-    Failure::internal(FailureCode::MetricSourceFailed, "the reading is of another kind than the metric")
-}
-
-/// Positive overflow is capped; checked value by value.
-fn sum_capped(values: &[i64]) -> i64 {
-    let mut sum = 0i64;
-    for &value in values {
-        if value > 0 && sum > i64::MAX - value {
-            return i64::MAX;
-        }
-        sum = sum.wrapping_add(value);
-    }
-    sum
-}
-
-/// Upstream takes any negative sum here for an overflow.
-fn sum_until_negative(values: &[i64]) -> i64 {
-    let mut sum = 0i64;
-    for &value in values {
-        sum = sum.wrapping_add(value);
-        if sum < 0 {
-            return i64::MAX;
-        }
-    }
-    sum
+    Failure::internal(
+        FailureCode::MetricSourceFailed,
+        "the reading is of another kind than the metric",
+    )
 }
 
 fn lower_kind(source: &MetricSource) -> String {
@@ -294,5 +285,7 @@ fn name(spec: &MetricSpec) -> String {
 }
 
 fn shown(selector: &Option<SelectorTerms>) -> String {
-    selector.as_ref().map_or_else(|| "nil".to_owned(), SelectorTerms::to_string)
+    selector
+        .as_ref()
+        .map_or_else(|| "nil".to_owned(), SelectorTerms::to_string)
 }

@@ -98,7 +98,9 @@ pub struct InitContainer {
 }
 
 fn milli_of(requests: &[(String, i64)], resource: &str) -> Option<i64> {
-    requests.iter().find_map(|(name, milli)| (name == resource).then_some(*milli))
+    requests
+        .iter()
+        .find_map(|(name, milli)| (name == resource).then_some(*milli))
 }
 
 impl Pod {
@@ -107,7 +109,13 @@ impl Pod {
     }
 
     /// Why this pod does not count towards `resource`, if so.
-    fn exclusion(&self, sample: Option<&PodSample>, resource: &str, settings: &Settings, now: Timestamp) -> Option<Exclusion> {
+    fn exclusion(
+        &self,
+        sample: Option<&PodSample>,
+        resource: &str,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Option<Exclusion> {
         if self.deleting {
             return Some(Exclusion::Deleting);
         }
@@ -130,7 +138,8 @@ impl Pod {
             if unready {
                 return Some(Exclusion::Initializing);
             }
-            return (sample.at < after_seconds(ready.since, sample.window_seconds)).then_some(Exclusion::SampleTooEarly);
+            return (sample.at < after_seconds(ready.since, sample.window_seconds))
+                .then_some(Exclusion::SampleTooEarly);
         }
         let never_ready = after_seconds(started, settings.initial_readiness_delay_seconds) > ready.since;
         (unready && never_ready).then_some(Exclusion::NeverReady)
@@ -256,13 +265,20 @@ pub(crate) fn join<'a>(
 /// Which of `pods` (sorted by name) count towards a metric. `resource` is empty for a metric that is none.
 pub fn group_pods(pods: &[Pod], samples: &Samples, resource: &str, settings: &Settings, now: Timestamp) -> PodGroups {
     let mut groups = PodGroups::default();
-    join(pods, samples, resource, settings, now, |pod, _, exclusion| match exclusion {
-        None => groups.ready += 1,
-        Some(why) => groups.excluded.push(Excluded {
-            pod: pod.name.clone(),
-            why,
-        }),
-    });
+    join(
+        pods,
+        samples,
+        resource,
+        settings,
+        now,
+        |pod, _, exclusion| match exclusion {
+            None => groups.ready += 1,
+            Some(why) => groups.excluded.push(Excluded {
+                pod: pod.name.clone(),
+                why,
+            }),
+        },
+    );
     groups
 }
 
@@ -272,7 +288,10 @@ pub fn group_pods(pods: &[Pod], samples: &Samples, resource: &str, settings: &Se
 /// `MissingRequest` or `ContainerNotFound`.
 pub fn pod_request(pod: &Pod, resource: &str, container: Option<&str>, settings: &Settings) -> Result<i64, Failure> {
     let whole_pod = settings.features.pod_level_resources
-        && pod.requests_milli.iter().any(|(name, _)| may_be_requested_by_a_pod(name));
+        && pod
+            .requests_milli
+            .iter()
+            .any(|(name, _)| may_be_requested_by_a_pod(name));
     match container {
         None if whole_pod => whole_pod_request(pod, resource),
         _ => container_requests(pod, resource, container),
@@ -283,8 +302,15 @@ pub fn pod_request(pod: &Pod, resource: &str, container: Option<&str>, settings:
 ///
 /// # Errors
 /// The first pod's failure.
-pub fn pod_requests(pods: &[Pod], resource: &str, container: Option<&str>, settings: &Settings) -> Result<Vec<i64>, Failure> {
-    pods.iter().map(|pod| pod_request(pod, resource, container, settings)).collect()
+pub fn pod_requests(
+    pods: &[Pod],
+    resource: &str,
+    container: Option<&str>,
+    settings: &Settings,
+) -> Result<Vec<i64>, Failure> {
+    pods.iter()
+        .map(|pod| pod_request(pod, resource, container, settings))
+        .collect()
 }
 
 fn may_be_requested_by_a_pod(resource: &str) -> bool {
@@ -292,7 +318,11 @@ fn may_be_requested_by_a_pod(resource: &str) -> bool {
 }
 
 fn container_requests(pod: &Pod, resource: &str, container: Option<&str>) -> Result<i64, Failure> {
-    let sidecars = pod.init_containers.iter().filter(|init| init.sidecar).map(|init| &init.container);
+    let sidecars = pod
+        .init_containers
+        .iter()
+        .filter(|init| init.sidecar)
+        .map(|init| &init.container);
     let mut sum = 0i64;
     for each in pod.containers.iter().chain(sidecars) {
         if container.is_some_and(|name| name != each.name) {
@@ -301,7 +331,10 @@ fn container_requests(pod: &Pod, resource: &str, container: Option<&str>) -> Res
         let request = milli_of(&each.requests_milli, resource).ok_or_else(|| {
             Failure::internal(
                 FailureCode::MissingRequest,
-                format!("missing request for {resource} in container {} of Pod {}", each.name, pod.name),
+                format!(
+                    "missing request for {resource} in container {} of Pod {}",
+                    each.name, pod.name
+                ),
             )
         })?;
         sum = sum.wrapping_add(request);

@@ -115,7 +115,13 @@ impl Calculator<'_> {
     ///
     /// # Errors
     /// Without pods, without samples of pods that count, without requests where they are needed.
-    pub fn pods_metric(&self, replicas: i32, samples: &Samples, resource: &str, target: PodsTarget<'_>) -> Result<Proposal, Failure> {
+    pub fn pods_metric(
+        &self,
+        replicas: i32,
+        samples: &Samples,
+        resource: &str,
+        target: PodsTarget<'_>,
+    ) -> Result<Proposal, Failure> {
         if self.pods.is_empty() {
             return Err(no_pods());
         }
@@ -137,7 +143,12 @@ impl Calculator<'_> {
             return Ok(if self.tolerance.holds(ratio) {
                 proposal(replicas, None, tally.groups, Rule::WithinTolerance)
             } else {
-                proposal(to_count((ratio * ready as f64).ceil()), None, tally.groups, Rule::RatioTimesPods)
+                proposal(
+                    to_count((ratio * ready as f64).ceil()),
+                    None,
+                    tally.groups,
+                    Rule::RatioTimesPods,
+                )
             });
         }
 
@@ -145,7 +156,11 @@ impl Calculator<'_> {
         let adjusted = ratio_of(sums, target)?.ratio;
         let flips = (ratio < 1.0 && adjusted > 1.0) || (ratio > 1.0 && adjusted < 1.0);
         if self.tolerance.holds(adjusted) || flips {
-            let rule = if flips { Rule::DirectionWouldFlip } else { Rule::WithinTolerance };
+            let rule = if flips {
+                Rule::DirectionWouldFlip
+            } else {
+                Rule::WithinTolerance
+            };
             return Ok(proposal(replicas, Some(adjusted), tally.groups, rule));
         }
         let proposed = to_count((adjusted * reporting as f64).ceil());
@@ -157,7 +172,15 @@ impl Calculator<'_> {
         })
     }
 
-    /// A value of one object, or of none, compared as a whole.
+    /// The sum of an external metric's values, compared as a whole.
+    ///
+    /// # Errors
+    /// Without pods.
+    pub fn external_value(&self, replicas: i32, values: &[i64], target_milli: i64) -> Result<Proposal, Failure> {
+        self.value(replicas, sum_capped(values), target_milli)
+    }
+
+    /// One object's value, compared as a whole.
     ///
     /// # Errors
     /// Without pods.
@@ -182,7 +205,11 @@ impl Calculator<'_> {
         }
         let ready = self.pods.iter().filter(|pod| pod.is_running_and_ready()).count();
         let proposed = ratio * ready as f64;
-        let capped = if proposed > f64::from(i32::MAX) { i32::MAX } else { to_count(proposed.ceil()) };
+        let capped = if proposed > f64::from(i32::MAX) {
+            i32::MAX
+        } else {
+            to_count(proposed.ceil())
+        };
         Ok(proposal(capped, Rule::RatioTimesPods))
     }
 
@@ -191,9 +218,16 @@ impl Calculator<'_> {
         self.average(status_replicas, usage_milli, target_milli, to_count)
     }
 
-    /// The same of an external metric; a huge result is capped, not wrapped.
-    pub fn external_average(&self, status_replicas: i32, usage_milli: i64, target_milli: i64) -> Proposal {
-        let capped = |count: f64| if count > f64::from(i32::MAX) { i32::MAX } else { to_count(count) };
+    /// The same of an external metric's sum; a huge result is capped, not wrapped.
+    pub fn external_average(&self, status_replicas: i32, values: &[i64], target_milli: i64) -> Proposal {
+        let usage_milli = sum_until_negative(values);
+        let capped = |count: f64| {
+            if count > f64::from(i32::MAX) {
+                i32::MAX
+            } else {
+                to_count(count)
+            }
+        };
         let mut proposal = self.average(status_replicas, usage_milli, target_milli, capped);
         if usage_milli as f64 >= i64::MAX as f64 {
             proposal.current = CurrentValue::average(i64::MAX);
@@ -201,7 +235,13 @@ impl Calculator<'_> {
         proposal
     }
 
-    fn average(&self, status_replicas: i32, usage_milli: i64, target_milli: i64, count: impl Fn(f64) -> i32) -> Proposal {
+    fn average(
+        &self,
+        status_replicas: i32,
+        usage_milli: i64,
+        target_milli: i64,
+        count: impl Fn(f64) -> i32,
+    ) -> Proposal {
         let usage = usage_milli as f64;
         let ratio = usage / (target_milli as f64 * f64::from(status_replicas));
         let (replicas, rule) = if self.tolerance.holds(ratio) {
@@ -240,42 +280,52 @@ impl Calculator<'_> {
             }
         }
         let mut failed = None;
-        join(self.pods, samples, resource, self.settings, self.now, |pod, sample, exclusion| {
-            let request = match container.map(|container| pod_request(pod, resource, container, self.settings)) {
-                Some(Err(failure)) => {
-                    failed.get_or_insert(failure);
-                    0
-                }
-                Some(Ok(request)) => request,
-                None => 0,
-            };
-            match (exclusion.map(super::Exclusion::group), sample) {
-                (None, Some(sample)) if container.is_some() => tally.sums.add(sample.value_milli, request),
-                (Some(Group::Missing), _) => {
-                    tally.missing_requests.add(0, request);
-                    if let PodsTarget::Utilization { percent, .. } = target {
-                        let assumed = request.wrapping_mul(i64::from(percent.max(100))).wrapping_div(100);
-                        tally.missing_assumed_milli = tally.missing_assumed_milli.wrapping_add(assumed);
+        join(
+            self.pods,
+            samples,
+            resource,
+            self.settings,
+            self.now,
+            |pod, sample, exclusion| {
+                let request = match container.map(|container| pod_request(pod, resource, container, self.settings)) {
+                    Some(Err(failure)) => {
+                        failed.get_or_insert(failure);
+                        0
                     }
-                }
-                (Some(group), sample) => {
-                    if group == Group::Unready {
-                        tally.unready_requests.add(0, request);
-                    }
-                    if let Some(sample) = sample {
-                        tally.reporting -= 1;
-                        if container.is_none() {
-                            tally.sums.remove(sample.value_milli);
+                    Some(Ok(request)) => request,
+                    None => 0,
+                };
+                match (exclusion.map(super::Exclusion::group), sample) {
+                    (None, Some(sample)) if container.is_some() => tally.sums.add(sample.value_milli, request),
+                    (Some(Group::Missing), _) => {
+                        tally.missing_requests.add(0, request);
+                        if let PodsTarget::Utilization { percent, .. } = target {
+                            let assumed = request.wrapping_mul(i64::from(percent.max(100))).wrapping_div(100);
+                            tally.missing_assumed_milli = tally.missing_assumed_milli.wrapping_add(assumed);
                         }
                     }
+                    (Some(group), sample) => {
+                        if group == Group::Unready {
+                            tally.unready_requests.add(0, request);
+                        }
+                        if let Some(sample) = sample {
+                            tally.reporting -= 1;
+                            if container.is_none() {
+                                tally.sums.remove(sample.value_milli);
+                            }
+                        }
+                    }
+                    (None, _) => {}
                 }
-                (None, _) => {}
-            }
-            match exclusion {
-                None => tally.groups.ready += 1,
-                Some(why) => tally.groups.excluded.push(Excluded { pod: pod.name.clone(), why }),
-            }
-        });
+                match exclusion {
+                    None => tally.groups.ready += 1,
+                    Some(why) => tally.groups.excluded.push(Excluded {
+                        pod: pod.name.clone(),
+                        why,
+                    }),
+                }
+            },
+        );
         if tally.reporting == 0 {
             return Err(Failure::internal(
                 FailureCode::NoMetricsForKnownPods,
@@ -284,6 +334,30 @@ impl Calculator<'_> {
         }
         failed.map_or(Ok(tally), Err)
     }
+}
+
+/// Positive overflow is capped; checked value by value.
+fn sum_capped(values: &[i64]) -> i64 {
+    let mut sum = 0i64;
+    for &value in values {
+        if value > 0 && sum > i64::MAX - value {
+            return i64::MAX;
+        }
+        sum = sum.wrapping_add(value);
+    }
+    sum
+}
+
+/// Upstream takes any negative sum here for an overflow.
+fn sum_until_negative(values: &[i64]) -> i64 {
+    let mut sum = 0i64;
+    for &value in values {
+        sum = sum.wrapping_add(value);
+        if sum < 0 {
+            return i64::MAX;
+        }
+    }
+    sum
 }
 
 /// Missing pods are assumed to use what argues against a change: all of their request (or the target, if that is
@@ -327,8 +401,7 @@ fn ratio_of(sums: Sums, target: PodsTarget<'_>) -> Result<Ratio, Failure> {
             })
         }
         PodsTarget::Average { milli } => {
-            let (ratio, average_milli) =
-                metric_usage_ratio(sums.usage_milli, sums.pods, milli).ok_or_else(no_pods)?;
+            let (ratio, average_milli) = metric_usage_ratio(sums.usage_milli, sums.pods, milli).ok_or_else(no_pods)?;
             Ok(Ratio {
                 ratio,
                 current: CurrentValue::average(average_milli),

@@ -54,10 +54,9 @@ impl Samples {
                 .find(|container| container.name == name)
                 .and_then(|container| container.milli_of(resource)),
             None if usage.containers.is_empty() => None,
-            None => usage
-                .containers
-                .iter()
-                .try_fold(0i64, |sum, container| Some(sum.wrapping_add(container.milli_of(resource)?))),
+            None => usage.containers.iter().try_fold(0i64, |sum, container| {
+                Some(sum.wrapping_add(container.milli_of(resource)?))
+            }),
         };
         Ok(Self::new(
             usages

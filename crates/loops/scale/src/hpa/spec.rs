@@ -279,7 +279,12 @@ impl Rules {
     }
 
     pub(crate) fn longest_period_seconds(&self) -> i32 {
-        self.policies.iter().map(|policy| policy.period_seconds).max().unwrap_or(0).max(0)
+        self.policies
+            .iter()
+            .map(|policy| policy.period_seconds)
+            .max()
+            .unwrap_or(0)
+            .max(0)
     }
 }
 

@@ -26,7 +26,12 @@ pub struct Stabilised {
 
 /// Without `behavior`: the highest recommendation of the last `window_seconds` holds. `log` gains the new one; an
 /// expired entry is reused, which bounds the log by the turns within the window.
-pub fn stabilise_down(log: &mut Vec<Recommendation>, recommended: i32, window_seconds: i64, now: Timestamp) -> Stabilised {
+pub fn stabilise_down(
+    log: &mut Vec<Recommendation>,
+    recommended: i32,
+    window_seconds: i64,
+    now: Timestamp,
+) -> Stabilised {
     let cutoff = after_seconds(now, -window_seconds);
     let mut highest = recommended;
     let mut expired = None;
