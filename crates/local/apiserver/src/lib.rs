@@ -1,1 +1,3 @@
 //! A Kubernetes API server for one laptop.
+
+pub mod store;
