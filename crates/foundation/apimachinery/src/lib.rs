@@ -26,5 +26,12 @@
 //!
 //! Behaviour, texts and constants follow kube-apiserver 1.37; where a table was recorded from a running one, `data/README.md` says so.
 
-pub mod discovery;
 pub mod resources;
+
+pub mod discovery;
+
+pub mod status;
+
+pub mod meta;
+pub mod quantity;
+pub mod selector;
