@@ -79,8 +79,16 @@ impl Store {
     /// The objects of a namespace, or of the whole table, for which the predicate holds.
     pub fn list(&self, table: &TableName, namespace: Option<&str>, matches: impl Fn(&Stored) -> bool) -> Listing {
         let inner = self.lock();
-        let objects = inner.core.range(table, namespace).filter(|object| matches(object)).cloned().collect();
-        Listing { revision: inner.core.revision(), objects }
+        let objects = inner
+            .core
+            .range(table, namespace)
+            .filter(|object| matches(object))
+            .cloned()
+            .collect();
+        Listing {
+            revision: inner.core.revision(),
+            objects,
+        }
     }
 
     /// The revision of the last write.
@@ -95,17 +103,22 @@ impl Store {
 
     /// Every table with its number of objects, in the order of names.
     pub fn counts(&self) -> Vec<(TableName, usize)> {
-        let mut counts: Vec<_> = self.lock().core.tables().map(|(name, count)| (name.clone(), count)).collect();
+        let mut counts: Vec<_> = self
+            .lock()
+            .core
+            .tables()
+            .map(|(name, count)| (name.clone(), count))
+            .collect();
         counts.sort();
         counts
     }
 
-    /// Remembers the unread rest of a list and gives the ticket to continue it.
+    /// Remembers a list that is read in pages and gives the ticket to continue it.
     pub fn keep_snapshot(&self, snapshot: Snapshot) -> u64 {
         self.lock().snapshots.keep(snapshot)
     }
 
-    /// The unread rest of a list, `None` where it was forgotten.
+    /// The list of a ticket, `None` where it was forgotten.
     pub fn snapshot(&self, ticket: u64) -> Option<Snapshot> {
         self.lock().snapshots.find(ticket)
     }
@@ -113,7 +126,11 @@ impl Store {
     /// A cursor that gives the table's events after a revision.
     pub fn watch(self: &Arc<Self>, table: &TableName, after: u64) -> Watch {
         let mut inner = self.lock();
-        let bell = inner.bells.entry(table.clone()).or_insert_with(|| tokio::sync::watch::Sender::new(0)).subscribe();
+        let bell = inner
+            .bells
+            .entry(table.clone())
+            .or_insert_with(|| tokio::sync::watch::Sender::new(0))
+            .subscribe();
         drop(inner);
         Watch::new(self.clone(), table.clone(), after, bell)
     }

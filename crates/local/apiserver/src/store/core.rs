@@ -71,7 +71,11 @@ pub(super) struct Core {
 impl Core {
     /// A store that was filled from a log. Revisions go on after `revision`.
     pub(super) fn restored(objects: impl IntoIterator<Item = (TableName, Arc<Stored>)>, revision: u64) -> Self {
-        let mut core = Core { tables: HashMap::new(), revision, history_starts_after: revision };
+        let mut core = Core {
+            tables: HashMap::new(),
+            revision,
+            history_starts_after: revision,
+        };
         for (table, object) in objects {
             core.table(&table).objects.insert(object.path().clone(), object);
         }
@@ -84,9 +88,10 @@ impl Core {
 
     fn table(&mut self, name: &TableName) -> &mut Table {
         let starts_after = self.history_starts_after;
-        self.tables
-            .entry(name.clone())
-            .or_insert_with(|| Table { objects: BTreeMap::new(), history: History::starting_after(starts_after) })
+        self.tables.entry(name.clone()).or_insert_with(|| Table {
+            objects: BTreeMap::new(),
+            history: History::starting_after(starts_after),
+        })
     }
 
     pub(super) fn get(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
@@ -101,7 +106,10 @@ impl Core {
     ) -> impl Iterator<Item = &'a Arc<Stored>> + use<'a> {
         let prefix: Arc<str> = Arc::from(namespace.map(|namespace| format!("{namespace}/")).unwrap_or_default());
         let bounds: (Bound<&str>, Bound<&str>) = (Bound::Included(&prefix), Bound::Unbounded);
-        let objects = self.tables.get(table).map(|table| table.objects.range::<str, _>(bounds));
+        let objects = self
+            .tables
+            .get(table)
+            .map(|table| table.objects.range::<str, _>(bounds));
         objects
             .into_iter()
             .flatten()
@@ -119,7 +127,9 @@ impl Core {
 
     /// Every object with its table.
     pub(super) fn everything(&self) -> impl Iterator<Item = (&TableName, &Arc<Stored>)> {
-        self.tables.iter().flat_map(|(name, table)| table.objects.values().map(move |object| (name, object)))
+        self.tables
+            .iter()
+            .flat_map(|(name, table)| table.objects.values().map(move |object| (name, object)))
     }
 
     /// Writes, or says why not. The event's object is the new state, or the last one of what was deleted.
@@ -129,19 +139,31 @@ impl Core {
             (Expect::Absent, Some(_)) => return Err(WriteError::Exists),
             (Expect::Revision(_), None) => return Err(WriteError::Missing),
             (Expect::Revision(expected), Some(object)) if object.revision() != expected => {
-                return Err(WriteError::Moved { current: object.revision() });
+                return Err(WriteError::Moved {
+                    current: object.revision(),
+                });
             }
             _ => {}
         }
         let revision = self.revision + 1;
         let event = match (&write.outcome, current) {
             (Outcome::Put(draft), previous) => {
-                let change = if previous.is_some() { Change::Modified } else { Change::Added };
-                Event { change, object: Arc::new(draft.at(write.key.path.clone(), revision)), previous }
+                let change = if previous.is_some() {
+                    Change::Modified
+                } else {
+                    Change::Added
+                };
+                Event {
+                    change,
+                    object: Arc::new(draft.at(write.key.path.clone(), revision)),
+                    previous,
+                }
             }
-            (Outcome::Delete, Some(last)) => {
-                Event { change: Change::Deleted, object: Arc::new(last.moved_to(revision)), previous: Some(last) }
-            }
+            (Outcome::Delete, Some(last)) => Event {
+                change: Change::Deleted,
+                object: Arc::new(last.moved_to(revision)),
+                previous: Some(last),
+            },
             (Outcome::Delete, None) => return Err(WriteError::Missing),
         };
         self.revision = revision;

@@ -53,7 +53,11 @@ pub(super) struct History {
 impl History {
     /// A history that knows nothing of what happened up to a revision.
     pub(super) fn starting_after(revision: u64) -> Self {
-        History { events: VecDeque::new(), bytes: 0, complete_after: revision }
+        History {
+            events: VecDeque::new(),
+            bytes: 0,
+            complete_after: revision,
+        }
     }
 
     pub(super) fn push(&mut self, event: Event) {

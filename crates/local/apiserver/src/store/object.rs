@@ -38,7 +38,10 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The key of an object; an empty namespace means cluster scope.
     pub fn new(table: &TableName, namespace: &str, name: &str) -> Self {
-        ObjectKey { table: table.clone(), path: Arc::from(format!("{namespace}/{name}")) }
+        ObjectKey {
+            table: table.clone(),
+            path: Arc::from(format!("{namespace}/{name}")),
+        }
     }
 }
 
@@ -47,8 +50,27 @@ impl ObjectKey {
 pub struct Facts {
     /// `metadata.labels`.
     pub labels: Box<[(Box<str>, Box<str>)]>,
-    /// The fields that the kind's field selectors know, besides name and namespace.
-    pub fields: Box<[(&'static str, Box<str>)]>,
+}
+
+impl Facts {
+    /// Reads them from an object.
+    pub fn of(object: &Value) -> Self {
+        let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+        let text = |value: &Value| Box::from(value.as_str().unwrap_or_default());
+        Facts {
+            labels: labels
+                .map(|(key, value)| (Box::from(key.as_str()), text(value)))
+                .collect(),
+        }
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels
+            .iter()
+            .find(|(known, _)| **known == *key)
+            .map(|(_, value)| &**value)
+    }
 }
 
 /// An object that waits for its resource version.
@@ -66,7 +88,7 @@ impl Draft {
     /// Serialises an object; its `metadata.resourceVersion` is dropped, a `metadata` that is missing is added.
     ///
     /// `kind` and `apiVersion` come from the arguments: what is stored always says what it is.
-    pub fn new(api_version: &str, kind: &str, object: &Value, facts: Facts) -> Self {
+    pub fn new(api_version: &str, kind: &str, object: &Value) -> Self {
         let mut rest = Vec::with_capacity(1024);
         let mut first = true;
         let mut separate = |rest: &mut Vec<u8>| {
@@ -74,22 +96,25 @@ impl Draft {
                 rest.push(b',');
             }
         };
-        let fields = |value: &Value| value.as_object().cloned().unwrap_or_default();
-        for (key, value) in fields(&object["metadata"]) {
+        for (key, value) in object["metadata"].as_object().into_iter().flatten() {
             if key != "resourceVersion" {
                 separate(&mut rest);
-                write_member(&mut rest, &key, &value);
+                write_member(&mut rest, key, value);
             }
         }
         rest.push(b'}');
-        for (key, value) in fields(object) {
+        for (key, value) in object.as_object().into_iter().flatten() {
             if !matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
                 rest.push(b',');
-                write_member(&mut rest, &key, &value);
+                write_member(&mut rest, key, value);
             }
         }
         rest.push(b'}');
-        Draft { head: head(api_version, kind).into(), rest, facts }
+        Draft {
+            head: head(api_version, kind).into(),
+            rest,
+            facts: Facts::of(object),
+        }
     }
 
     /// The object at a revision.
@@ -155,7 +180,13 @@ impl Stored {
     pub(super) fn moved_to(&self, revision: u64) -> Stored {
         let head = std::str::from_utf8(&self.bytes[..self.head_length + METADATA.len()])
             .expect("the head was made from a str");
-        splice(self.path.clone(), head, revision, &self.bytes[self.rest_at..], self.facts.clone())
+        splice(
+            self.path.clone(),
+            head,
+            revision,
+            &self.bytes[self.rest_at..],
+            self.facts.clone(),
+        )
     }
 
     /// Reads back what [`Stored::bytes`] gave, from a log.
@@ -164,8 +195,17 @@ impl Stored {
         let head_length = text.find(METADATA)?;
         let gap = version_text(revision);
         let rest_at = head_length + METADATA.len() + gap.len();
-        text.get(head_length + METADATA.len()..)?.starts_with(&gap).then_some(())?;
-        Some(Stored { path: Arc::from(path), revision, bytes, head_length, rest_at, facts })
+        text.get(head_length + METADATA.len()..)?
+            .starts_with(&gap)
+            .then_some(())?;
+        Some(Stored {
+            path: Arc::from(path),
+            revision,
+            bytes,
+            head_length,
+            rest_at,
+            facts,
+        })
     }
 }
 
@@ -178,7 +218,11 @@ fn head(api_version: &str, kind: &str) -> String {
 
 /// The text that opens an object of a type: everything before `"metadata"`.
 pub fn type_head(api_version: &str, kind: &str) -> String {
-    format!("{{\"kind\":{},\"apiVersion\":{},", Value::from(kind), Value::from(api_version))
+    format!(
+        "{{\"kind\":{},\"apiVersion\":{},",
+        Value::from(kind),
+        Value::from(api_version)
+    )
 }
 
 fn version_text(revision: u64) -> String {
@@ -198,7 +242,14 @@ fn splice(path: Arc<str>, head: &str, revision: u64, rest: &[u8], facts: Facts) 
     }
     let rest_at = head.len() + version_text(revision).len();
     bytes.extend_from_slice(rest);
-    Stored { path, revision, bytes: Bytes::from(bytes), head_length, rest_at, facts }
+    Stored {
+        path,
+        revision,
+        bytes: Bytes::from(bytes),
+        head_length,
+        rest_at,
+        facts,
+    }
 }
 
 fn write_member(out: &mut Vec<u8>, key: &str, value: &Value) {
@@ -214,7 +265,7 @@ mod tests {
     use serde_json::json;
 
     fn draft(object: &Value) -> Draft {
-        Draft::new("apps/v1", "Deployment", object, Facts::default())
+        Draft::new("apps/v1", "Deployment", object)
     }
 
     #[test]
@@ -233,13 +284,19 @@ mod tests {
             json!({"metadata": {"name": "web", "resourceVersion": "3"}, "spec": {"replicas": 1}}),
             r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"resourceVersion":"7","name":"web"},"spec":{"replicas":1}}"#,
         );
-        check(json!({}), r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"resourceVersion":"7"}}"#);
+        check(
+            json!({}),
+            r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"resourceVersion":"7"}}"#,
+        );
     }
 
     #[test]
     fn the_body_leaves_the_type_out() {
         let stored = draft(&json!({"metadata": {"name": "web"}})).at("a/web".into(), 7);
-        assert_eq!(&stored.body()[..], br#""metadata":{"resourceVersion":"7","name":"web"}}"#);
+        assert_eq!(
+            &stored.body()[..],
+            br#""metadata":{"resourceVersion":"7","name":"web"}}"#
+        );
         assert_eq!((stored.namespace(), stored.name()), ("a", "web"));
     }
 }

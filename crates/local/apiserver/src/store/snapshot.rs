@@ -9,17 +9,15 @@ use super::Stored;
 /// lists again, exactly as when etcd has compacted. kubectl pages by 500, one list at a time.
 pub const SNAPSHOTS_MAX: usize = 16;
 
-/// The rest of a list that has not been read yet.
+/// A list that is being read in pages.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Which list: the table, namespace and selectors it was made for.
     pub query: Arc<str>,
     /// The revision that the whole list is of.
     pub revision: u64,
-    /// What remains, in the order of keys.
-    pub remaining: Arc<[Arc<Stored>]>,
-    /// How many of them were read.
-    pub offset: usize,
+    /// All its objects, in the order of keys.
+    pub objects: Arc<[Arc<Stored>]>,
 }
 
 /// Snapshots by ticket, bounded.
@@ -30,7 +28,7 @@ pub(super) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Keeps the rest of a list and gives the ticket to continue it.
+    /// Keeps a list and gives the ticket to continue it.
     pub(super) fn keep(&mut self, snapshot: Snapshot) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -41,8 +39,11 @@ impl Snapshots {
         ticket
     }
 
-    /// The rest of a list; it stays, because a client may repeat a request whose answer was lost.
+    /// The list of a ticket; it stays, because a client may repeat a request whose answer was lost.
     pub(super) fn find(&self, ticket: u64) -> Option<Snapshot> {
-        self.kept.iter().find(|(known, _)| *known == ticket).map(|(_, snapshot)| snapshot.clone())
+        self.kept
+            .iter()
+            .find(|(known, _)| *known == ticket)
+            .map(|(_, snapshot)| snapshot.clone())
     }
 }

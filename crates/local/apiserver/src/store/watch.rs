@@ -29,7 +29,12 @@ pub struct Watch {
 
 impl Watch {
     pub(super) fn new(store: Arc<Store>, table: TableName, after: u64, bell: Receiver<u64>) -> Self {
-        Watch { store, table, seen: after, bell }
+        Watch {
+            store,
+            table,
+            seen: after,
+            bell,
+        }
     }
 
     /// The revision up to which nothing is missing: what a bookmark tells a client.
@@ -65,25 +70,34 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Change, Draft, Expect, Facts, HISTORY_EVENTS_MAX, ObjectKey, Outcome, Write, WriteError};
+    use crate::store::{Change, Draft, Expect, HISTORY_EVENTS_MAX, ObjectKey, Outcome, Write, WriteError};
     use serde_json::json;
 
     fn put(store: &Store, name: &str, expect: Expect) -> Result<u64, WriteError> {
         let table = TableName::new("configmaps");
-        let outcome = Outcome::Put(Draft::new("v1", "ConfigMap", &json!({"metadata": {"name": name}}), Facts::default()));
+        let outcome = Outcome::Put(Draft::new("v1", "ConfigMap", &json!({"metadata": {"name": name}})));
         let key = ObjectKey::new(&table, "default", name);
-        store.commit(&Write { key, expect, outcome }).map(|event| event.revision())
+        store
+            .commit(&Write { key, expect, outcome })
+            .map(|event| event.revision())
     }
 
     fn delete(store: &Store, name: &str, revision: u64) -> Result<u64, WriteError> {
         let key = ObjectKey::new(&TableName::new("configmaps"), "default", name);
-        let write = Write { key, expect: Expect::Revision(revision), outcome: Outcome::Delete };
+        let write = Write {
+            key,
+            expect: Expect::Revision(revision),
+            outcome: Outcome::Delete,
+        };
         store.commit(&write).map(|event| event.revision())
     }
 
     fn changes(watch: &mut Watch) -> Vec<(Change, String, u64)> {
         let events = watch.take().expect("history reaches back");
-        events.iter().map(|event| (event.change, event.object.name().to_owned(), event.revision())).collect()
+        events
+            .iter()
+            .map(|event| (event.change, event.object.name().to_owned(), event.revision()))
+            .collect()
     }
 
     #[test]
@@ -92,7 +106,10 @@ mod tests {
         assert_eq!(put(&store, "a", Expect::Absent), Ok(1));
         assert_eq!(put(&store, "a", Expect::Absent), Err(WriteError::Exists));
         assert_eq!(put(&store, "a", Expect::Revision(1)), Ok(2));
-        assert_eq!(put(&store, "a", Expect::Revision(1)), Err(WriteError::Moved { current: 2 }));
+        assert_eq!(
+            put(&store, "a", Expect::Revision(1)),
+            Err(WriteError::Moved { current: 2 })
+        );
         assert_eq!(delete(&store, "a", 1), Err(WriteError::Moved { current: 2 }));
         assert_eq!(delete(&store, "a", 2), Ok(3));
         assert_eq!(put(&store, "a", Expect::Revision(2)), Err(WriteError::Missing));
@@ -106,7 +123,10 @@ mod tests {
         let mut other = store.watch(&TableName::new("secrets"), 0);
         put(&store, "a", Expect::Absent).unwrap();
         put(&store, "a", Expect::Revision(1)).unwrap();
-        assert_eq!(changes(&mut watch), [(Change::Added, "a".into(), 1), (Change::Modified, "a".into(), 2)]);
+        assert_eq!(
+            changes(&mut watch),
+            [(Change::Added, "a".into(), 1), (Change::Modified, "a".into(), 2)]
+        );
         delete(&store, "a", 2).unwrap();
         assert_eq!(changes(&mut watch), [(Change::Deleted, "a".into(), 3)]);
         assert_eq!(changes(&mut late).len(), 2);
@@ -119,7 +139,11 @@ mod tests {
         let store = Arc::new(Store::default());
         let mut watch = store.watch(&TableName::new("configmaps"), 0);
         for revision in 0..=HISTORY_EVENTS_MAX as u64 {
-            let expect = if revision == 0 { Expect::Absent } else { Expect::Revision(revision) };
+            let expect = if revision == 0 {
+                Expect::Absent
+            } else {
+                Expect::Revision(revision)
+            };
             put(&store, "a", expect).unwrap();
         }
         assert_eq!(watch.take().unwrap_err(), Lag { after: 0 });
