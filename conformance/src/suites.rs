@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::extauthz;
 use crate::report::FileReport;
 
 /// One suite: which files it takes and how one is run.
@@ -17,7 +18,12 @@ pub(crate) struct Suite {
 }
 
 /// All suites, in the order in which they are listed.
-const SUITES: &[Suite] = &[];
+const SUITES: &[Suite] = &[Suite {
+    name: "extauthz",
+    extension: "json",
+    takes: extauthz::takes,
+    run: extauthz::run,
+}];
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

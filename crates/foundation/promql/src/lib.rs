@@ -1,1 +1,3 @@
 //! PromQL: parser, engine, series store, exposition formats.
+
+pub mod exposition;
