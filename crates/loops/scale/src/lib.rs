@@ -16,8 +16,11 @@
 //! and scales to 4.
 
 pub mod hpa;
+pub mod hpa_loop;
 pub mod quantity;
 pub mod selector;
+
+pub use hpa_loop::{Mode, Options, run};
 
 /// How often one turn tries to write a scale that somebody else changes at the same time; as client-go's default.
 pub const SCALE_WRITE_ATTEMPTS_MAX: usize = 5;
