@@ -37,3 +37,6 @@ pub mod quantity;
 pub mod selector;
 
 pub mod schema;
+
+pub mod openapi;
+pub mod patch;
