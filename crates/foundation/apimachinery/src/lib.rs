@@ -40,3 +40,9 @@ pub mod schema;
 
 pub mod openapi;
 pub mod patch;
+
+pub mod defaults;
+pub mod strategy;
+pub mod subresource;
+
+pub mod encoding;
