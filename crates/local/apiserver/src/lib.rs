@@ -24,6 +24,7 @@ mod bootstrap;
 mod convert;
 mod http;
 mod kinds;
+mod openapi;
 mod rules;
 mod serve;
 mod server;
