@@ -17,6 +17,7 @@
 
 pub mod entropy;
 pub mod kubeconfig;
+pub mod pod_access;
 pub mod registry;
 pub mod store;
 

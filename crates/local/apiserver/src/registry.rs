@@ -9,6 +9,7 @@ mod delete;
 mod list;
 mod options;
 mod patch;
+mod pods;
 mod scale;
 mod update;
 

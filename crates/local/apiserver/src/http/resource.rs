@@ -46,6 +46,9 @@ where
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
+    if request.target.subresource == "log" && parts.method == Method::GET {
+        return super::pod::log(shared, &request.target, &request.query).await;
+    }
     let watched = path.watch || request.query.flag("watch");
     if parts.method == Method::GET || parts.method == Method::HEAD {
         return match (request.target.name.is_empty(), watched) {
@@ -146,10 +149,27 @@ impl Request<'_> {
                 let (kind, patch) = self.patch_body(bytes)?;
                 registry.patch_scale(&self.target, kind, &patch, &options)?
             }
+            ("binding", &Method::POST) => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("eviction", &Method::POST) => {
+                let eviction = body::document(&self.content_type, bytes)?;
+                return self.done(registry.evict(&self.target, &eviction)?);
+            }
             ("" | "status" | "finalize" | "approval" | "resize" | "ephemeralcontainers", _) => return Ok(None),
             _ => return Err(Status::method_not_allowed()),
         };
         self.encoded(StatusCode::OK, answer::to_bytes(&document)).map(Some)
+    }
+
+    /// An action that leaves no object behind.
+    fn done(&self, status: Value) -> Result<Option<Response<Body>>, Status> {
+        Ok(Some(answer::document(StatusCode::CREATED, &status)))
     }
 
     fn patch_body(&self, bytes: &[u8]) -> Result<(PatchKind, Value), Status> {
