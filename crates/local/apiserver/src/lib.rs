@@ -23,6 +23,7 @@ pub mod store;
 
 mod bootstrap;
 mod convert;
+mod custom;
 mod http;
 mod kinds;
 mod openapi;
@@ -33,6 +34,7 @@ mod table;
 mod tls;
 mod user;
 
+pub use custom::CustomKind;
 pub use http::{ApiService, Body, REQUEST_BODY_BYTES_MAX};
 pub use kinds::{Kinds, Served};
 pub use server::{ApiServer, BuildError, Builder};

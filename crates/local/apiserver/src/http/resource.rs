@@ -11,7 +11,8 @@ use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
 use super::{Shared, body, render, watch};
 use crate::convert::convert;
-use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, Written};
+use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
+use crate::rules;
 
 /// A request for objects, understood.
 struct Request<'a> {
@@ -196,24 +197,24 @@ impl Request<'_> {
     }
 
     fn create(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.create(&self.target, object, &options)?;
-        self.written(StatusCode::CREATED, written)
+        self.written(StatusCode::CREATED, written, &warnings)
     }
 
     fn update(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.update(&self.target, object, &options)?;
-        self.written(StatusCode::OK, written)
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn patch(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
         let (kind, patch) = self.patch_body(bytes)?;
         let options = self.query.write_options(&self.user_agent)?;
-        let written = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
-        self.written(StatusCode::OK, written)
+        let (written, warnings) = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn delete(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
@@ -237,7 +238,7 @@ impl Request<'_> {
                 let document = status::deleted(&resource, &self.target.name, &uid);
                 Ok(answer::document(StatusCode::OK, &document))
             }
-            Deletion::Pending(written) => self.written(StatusCode::OK, written),
+            Deletion::Pending(written) => self.written(StatusCode::OK, written, &[]),
         }
     }
 
@@ -279,7 +280,8 @@ impl Request<'_> {
     }
 
     /// A body of a client, checked to be of the kind of the path and brought into the version that is stored.
-    fn stored_form(&self, mut object: Value) -> Result<Value, Status> {
+    fn stored_form(&self, bytes: &[u8], options: &WriteOptions) -> Result<(Value, Vec<String>), Status> {
+        let mut object = body::document(&self.content_type, bytes)?;
         let kind = &self.target.served.resource.kind;
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         if !object.is_object() {
@@ -295,16 +297,20 @@ impl Request<'_> {
         }
         object["apiVersion"] = kind.api_version().into();
         object["kind"] = kind.kind.clone().into();
-        Ok(convert(object, &self.target.served.storage))
+        let text = if body::is_json(&self.content_type) { bytes } else { &[] };
+        let warnings = rules::decode(&self.target.served, text, &mut object, options.field_validation)?;
+        Ok((convert(object, &self.target.served.storage), warnings))
     }
 
-    fn written(&self, code: StatusCode, written: Written) -> Result<Response<Body>, Status> {
+    fn written(&self, code: StatusCode, written: Written, warnings: &[String]) -> Result<Response<Body>, Status> {
         let now = self.shared.registry.now();
         let bytes = match written {
             Written::Stored(stored) => render::object(&self.target.served, self.accepted.view, &stored, now),
             Written::DryRun(value) => answer::to_bytes(&render::in_version(&self.target.served, value)),
         };
-        self.encoded(code, bytes)
+        let mut response = self.encoded(code, bytes)?;
+        answer::warn(&mut response, warnings);
+        Ok(response)
     }
 
     /// JSON goes out as it is; YAML is made from it.

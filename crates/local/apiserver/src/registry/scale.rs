@@ -150,7 +150,12 @@ impl Registry {
 
     /// Where a kind keeps what a Scale shows.
     pub fn scale_paths(&self, target: &Target) -> ScalePaths {
-        target.served.scale.clone().unwrap_or_default()
+        target
+            .served
+            .custom
+            .as_ref()
+            .and_then(|custom| custom.scale.clone())
+            .unwrap_or_default()
     }
 }
 
