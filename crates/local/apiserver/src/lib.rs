@@ -21,6 +21,7 @@ pub mod pod_access;
 pub mod registry;
 pub mod store;
 
+mod aggregation;
 mod bootstrap;
 mod convert;
 mod custom;
@@ -34,6 +35,7 @@ mod table;
 mod tls;
 mod user;
 
+pub use aggregation::AggregatedApi;
 pub use custom::CustomKind;
 pub use http::{ApiService, Body, REQUEST_BODY_BYTES_MAX};
 pub use kinds::{Kinds, Served};

@@ -7,6 +7,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use super::answer::{self, Body, JSON};
+use super::call::Call;
 use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
 use super::{Shared, body, render, watch};
@@ -25,12 +26,12 @@ struct Request<'a> {
 }
 
 /// Answers a request for objects.
-pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, path: &str, body: B) -> Result<Response<Body>, Status>
+pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, call: &Call, body: B) -> Result<Response<Body>, Status>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let path = RequestPath::parse(path).ok_or_else(Status::no_such_path)?;
+    let path = call.resource.as_ref().ok_or_else(Status::no_such_path)?;
     let header = |name| {
         parts
             .headers
@@ -41,8 +42,8 @@ where
     };
     let request = Request {
         shared,
-        target: target_of(shared, &path)?,
-        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        target: target_of(shared, path)?,
+        query: call.query.clone(),
         accepted: negotiate(&header(http::header::ACCEPT))?,
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
@@ -50,7 +51,7 @@ where
     if request.target.subresource == "log" && parts.method == Method::GET {
         return super::pod::log(shared, &request.target, &request.query).await;
     }
-    let watched = path.watch || request.query.flag("watch");
+    let watched = call.is_watch();
     if parts.method == Method::GET || parts.method == Method::HEAD {
         return match (request.target.name.is_empty(), watched) {
             (true, false) => request.list(),
