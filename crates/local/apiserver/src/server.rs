@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use apimachinery::resources::GroupVersion;
 use flyball_core::Clock;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
+use crate::aggregation::{Aggregated, AggregatedApi};
 use crate::bootstrap;
 use crate::entropy::{self, Entropy, SystemEntropy};
-use crate::http::{ApiService, Shared, Trust};
+use crate::http::{ApiService, IN_FLIGHT_MAX, Meter, Shared, Trust};
+use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tls::Identity;
@@ -25,6 +29,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     data: Option<PathBuf>,
+    pod_access: Option<Arc<dyn PodAccess>>,
 }
 
 /// Why a server could not be built.
@@ -45,6 +50,7 @@ impl ApiServer {
             clock,
             entropy: Arc::new(SystemEntropy),
             data: None,
+            pod_access: None,
         }
     }
 
@@ -53,6 +59,16 @@ impl ApiServer {
     /// `kube::Client::new(server.service(), "default")` works unchanged, watches included.
     pub fn service(&self) -> ApiService {
         ApiService::new(self.shared.clone(), Trust::InProcess)
+    }
+
+    /// Lets somebody else answer the API of a group and version; a later registration of the same takes its place.
+    pub fn register_aggregated(&self, group: &str, version: &str, api: Arc<dyn AggregatedApi>) {
+        let group_version = GroupVersion {
+            group: group.to_owned(),
+            version: version.to_owned(),
+        };
+        bootstrap::api_service(&self.shared.registry, &group_version);
+        self.shared.aggregated.register(group_version, api);
     }
 
     /// The bearer token of the administrator.
@@ -90,6 +106,12 @@ impl Builder {
         self
     }
 
+    /// Who runs Pods: gives their logs, runs commands in them. Without it those requests answer 503.
+    pub fn pod_access(mut self, pod_access: Arc<dyn PodAccess>) -> Self {
+        self.pod_access = Some(pod_access);
+        self
+    }
+
     /// Builds the server and stores what every cluster has.
     pub fn build(self) -> Result<ApiServer, BuildError> {
         let registry = Registry::new(Arc::new(Store::default()), self.clock.clone(), self.entropy.clone());
@@ -98,6 +120,10 @@ impl Builder {
         let shared = Shared {
             registry: Arc::new(registry),
             admin_token: entropy::token(&*self.entropy),
+            pod_access: self.pod_access,
+            aggregated: Aggregated::default(),
+            meter: Meter::default(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
         };
         Ok(ApiServer {
             shared: Arc::new(shared),

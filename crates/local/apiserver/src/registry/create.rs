@@ -22,7 +22,8 @@ impl Registry {
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         object["metadata"]["uid"] = json!(entropy::uuid(self.entropy()));
         object["metadata"]["creationTimestamp"] = json!(self.timestamp());
-        rules::prepare_create(&target.served, &mut object)?;
+        rules::prepare_create(&target.served, &mut object, &self.timestamp())?;
+        let _allocation = self.allocate(target, &mut object)?;
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
@@ -46,7 +47,10 @@ impl Registry {
                 outcome: Outcome::Put(draft),
             };
             match self.store().commit(&write) {
-                Ok(event) => return Ok(Written::Stored(event.object)),
+                Ok(event) => {
+                    self.committed(&target);
+                    return Ok(Written::Stored(event.object));
+                }
                 Err(WriteError::Exists) if generated => {}
                 Err(_) => return Err(Status::already_exists(&target.group_resource(), &name)),
             }
