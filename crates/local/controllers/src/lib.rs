@@ -21,6 +21,8 @@ mod machinery;
 
 mod deployment;
 mod replicaset;
+mod endpoints;
+mod binder;
 
 mod names;
 mod ownership;
@@ -64,6 +66,8 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
     start! {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
+        endpoints::EndpointsController,
+        binder::Binder,
     }
     Controllers { tasks }
 }
