@@ -8,6 +8,7 @@
 //! that now passes fewer is a step back: the exit code is 1. `--record` writes the file anew.
 
 mod extauthz;
+mod hpa;
 mod recorded;
 mod report;
 mod suites;

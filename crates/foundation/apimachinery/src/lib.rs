@@ -35,3 +35,5 @@ pub mod status;
 pub mod meta;
 pub mod quantity;
 pub mod selector;
+
+pub mod schema;

@@ -13,6 +13,7 @@
 mod answer;
 mod body;
 mod negotiate;
+mod pod;
 mod query;
 mod render;
 mod resource;
@@ -30,6 +31,7 @@ pub use self::answer::Body;
 pub use self::body::REQUEST_BODY_BYTES_MAX;
 pub(crate) use self::render::partial;
 
+use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::user::User;
 use apimachinery::status::Status;
@@ -38,6 +40,7 @@ use apimachinery::status::Status;
 pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) admin_token: String,
+    pub(crate) pod_access: Option<Arc<dyn PodAccess>>,
 }
 
 /// How callers of a service are known.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use apimachinery::resources::{GroupVersion, GroupVersionKind, GroupVersionResource, Registry, Resource};
 
+use crate::registry::ScalePaths;
 use crate::store::TableName;
 
 /// One served resource of one version, with where its objects lie.
@@ -16,6 +17,8 @@ pub struct Served {
     pub table: TableName,
     /// The type that is stored; other versions are converted from it.
     pub storage: GroupVersionKind,
+    /// Where a custom kind keeps what its Scale shows; `None` for the place that is common to built-in kinds.
+    pub scale: Option<ScalePaths>,
 }
 
 impl Served {
@@ -32,6 +35,7 @@ impl Served {
             resource: resource.clone(),
             table: TableName::new(&table.to_string()),
             storage,
+            scale: None,
         }
     }
 

@@ -17,6 +17,7 @@
 
 pub mod entropy;
 pub mod kubeconfig;
+pub mod pod_access;
 pub mod registry;
 pub mod store;
 
@@ -24,6 +25,7 @@ mod bootstrap;
 mod convert;
 mod http;
 mod kinds;
+mod openapi;
 mod rules;
 mod serve;
 mod server;

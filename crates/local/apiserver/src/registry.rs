@@ -9,6 +9,8 @@ mod delete;
 mod list;
 mod options;
 mod patch;
+mod pods;
+mod scale;
 mod update;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,6 +25,7 @@ pub(crate) use self::list::parse_revision;
 pub use self::list::{ListOptions, Page, Selection};
 pub use self::options::{DeleteOptions, FieldValidation, Preconditions, Propagation, WriteOptions};
 pub use self::patch::PatchKind;
+pub use self::scale::ScalePaths;
 
 use crate::entropy::Entropy;
 use crate::kinds::{Kinds, Served};

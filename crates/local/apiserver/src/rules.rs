@@ -39,6 +39,12 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, old: &Value, ne
         }
         return Ok(());
     }
+    if subresource == "finalize" {
+        let finalizers = next["spec"]["finalizers"].clone();
+        *next = old.clone();
+        next["spec"]["finalizers"] = finalizers;
+        return Ok(());
+    }
     if has_status(served) {
         match &old["status"] {
             Value::Null => remove(next, "status"),

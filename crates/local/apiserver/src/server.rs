@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use crate::bootstrap;
 use crate::entropy::{self, Entropy, SystemEntropy};
 use crate::http::{ApiService, Shared, Trust};
+use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tls::Identity;
@@ -25,6 +26,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     data: Option<PathBuf>,
+    pod_access: Option<Arc<dyn PodAccess>>,
 }
 
 /// Why a server could not be built.
@@ -45,6 +47,7 @@ impl ApiServer {
             clock,
             entropy: Arc::new(SystemEntropy),
             data: None,
+            pod_access: None,
         }
     }
 
@@ -90,6 +93,12 @@ impl Builder {
         self
     }
 
+    /// Who runs Pods: gives their logs, runs commands in them. Without it those requests answer 503.
+    pub fn pod_access(mut self, pod_access: Arc<dyn PodAccess>) -> Self {
+        self.pod_access = Some(pod_access);
+        self
+    }
+
     /// Builds the server and stores what every cluster has.
     pub fn build(self) -> Result<ApiServer, BuildError> {
         let registry = Registry::new(Arc::new(Store::default()), self.clock.clone(), self.entropy.clone());
@@ -98,6 +107,7 @@ impl Builder {
         let shared = Shared {
             registry: Arc::new(registry),
             admin_token: entropy::token(&*self.entropy),
+            pod_access: self.pod_access,
         };
         Ok(ApiServer {
             shared: Arc::new(shared),

@@ -46,6 +46,9 @@ where
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
+    if request.target.subresource == "log" && parts.method == Method::GET {
+        return super::pod::log(shared, &request.target, &request.query).await;
+    }
     let watched = path.watch || request.query.flag("watch");
     if parts.method == Method::GET || parts.method == Method::HEAD {
         return match (request.target.name.is_empty(), watched) {
@@ -55,6 +58,9 @@ where
         };
     }
     let bytes = body::read(body).await?;
+    if let Some(response) = request.subresource_write(&parts.method, &bytes)? {
+        return Ok(response);
+    }
     match (&parts.method, request.target.name.is_empty()) {
         (&Method::POST, _) => request.create(&bytes),
         (&Method::PUT, false) => request.update(&bytes),
@@ -93,6 +99,10 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
         let stored = self.shared.registry.get(&self.target)?;
+        if self.target.subresource == "scale" {
+            let scale = self.shared.registry.scale_paths(&self.target).view(&stored.value());
+            return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
+        }
         let bytes = render::object(
             &self.target.served,
             self.accepted.view,
@@ -126,6 +136,53 @@ impl Request<'_> {
         )
     }
 
+    /// Writes of parts that are no form of the object itself; `None` leaves the request to the common verbs.
+    fn subresource_write(&self, method: &Method, bytes: &[u8]) -> Result<Option<Response<Body>>, Status> {
+        let registry = &self.shared.registry;
+        let options = self.query.write_options(&self.user_agent)?;
+        let document = match (self.target.subresource.as_str(), method) {
+            ("scale", &Method::PUT) => {
+                let scale = body::document(&self.content_type, bytes)?;
+                registry.rescale(&self.target, &options, |_| Ok(scale.clone()))?
+            }
+            ("scale", &Method::PATCH) => {
+                let (kind, patch) = self.patch_body(bytes)?;
+                registry.patch_scale(&self.target, kind, &patch, &options)?
+            }
+            ("binding", &Method::POST) => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("eviction", &Method::POST) => {
+                let eviction = body::document(&self.content_type, bytes)?;
+                return self.done(registry.evict(&self.target, &eviction)?);
+            }
+            ("" | "status" | "finalize" | "approval" | "resize" | "ephemeralcontainers", _) => return Ok(None),
+            _ => return Err(Status::method_not_allowed()),
+        };
+        self.encoded(StatusCode::OK, answer::to_bytes(&document)).map(Some)
+    }
+
+    /// An action that leaves no object behind.
+    fn done(&self, status: Value) -> Result<Option<Response<Body>>, Status> {
+        Ok(Some(answer::document(StatusCode::CREATED, &status)))
+    }
+
+    fn patch_body(&self, bytes: &[u8]) -> Result<(PatchKind, Value), Status> {
+        let kind = PatchKind::of_content_type(&self.content_type)
+            .ok_or_else(|| Status::unsupported_media_type(&PatchKind::MEDIA_TYPES))?;
+        let patch = if kind == PatchKind::Apply {
+            body::yaml(bytes)?
+        } else {
+            body::json(bytes)?
+        };
+        Ok((kind, patch))
+    }
+
     fn selection(&self) -> Result<Selection, Status> {
         let fields = self.query.text("fieldSelector");
         let name = &self.target.name;
@@ -153,13 +210,7 @@ impl Request<'_> {
     }
 
     fn patch(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let kind = PatchKind::of_content_type(&self.content_type)
-            .ok_or_else(|| Status::unsupported_media_type(&PatchKind::MEDIA_TYPES))?;
-        let patch = if kind == PatchKind::Apply {
-            body::yaml(bytes)?
-        } else {
-            body::json(bytes)?
-        };
+        let (kind, patch) = self.patch_body(bytes)?;
         let options = self.query.write_options(&self.user_agent)?;
         let written = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
         self.written(StatusCode::OK, written)

@@ -19,6 +19,7 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, path: &str) -> Result<Optio
             path,
             Query::parse(parts.uri.query().unwrap_or_default()).flag("verbose"),
         ),
+        "/openapi/v3" => document(&crate::openapi::index(&shared.registry.kinds())),
         "/version" => document(&version()),
         "" => document(&json!({"paths": PATHS})),
         "/api" | "/apis" => roots(shared, parts, path),
@@ -46,6 +47,10 @@ fn group_document(shared: &Shared, path: &str) -> Result<Option<Value>, Status> 
     match segments.as_slice() {
         ["api", version] => {
             let found = discovery::api_resource_list(kinds.registry(), &GroupVersion::parse(version));
+            found.map(Some).ok_or_else(Status::no_such_path)
+        }
+        ["openapi", "v3", rest @ ..] => {
+            let found = crate::openapi::document(&kinds, &rest.join("/"));
             found.map(Some).ok_or_else(Status::no_such_path)
         }
         ["apis", group] => discovery::api_group(kinds.registry(), group)

@@ -6,7 +6,7 @@ use apimachinery::status::Status;
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Failure, Propagation, Registry, Target, Written, timestamp};
-use crate::store::{Draft, Expect, Outcome, Stored, Write};
+use crate::store::{Expect, Outcome, Stored, Write};
 
 /// The finalizer that lets the garbage collector delete dependents first.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -43,18 +43,8 @@ impl Registry {
             if object == current.value() {
                 return Ok(Deletion::Pending(Written::Stored(current)));
             }
-            let storage = &target.served.storage;
-            let draft = Draft::new(&storage.api_version(), &storage.kind, &object);
-            let expect = Expect::Revision(current.revision());
-            let write = Write {
-                key: target.key(),
-                expect,
-                outcome: Outcome::Put(draft),
-            };
-            match self.store().commit(&write) {
-                Ok(event) => Ok(Deletion::Pending(Written::Stored(event.object))),
-                Err(error) => Err(Failure::from_write(error, target, false)),
-            }
+            self.commit_next(target, &current, &object, false)
+                .map(Deletion::Pending)
         })
     }
 

@@ -61,8 +61,8 @@ impl Registry {
         }
         let storage = &target.served.storage;
         next["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
-        next["apiVersion"] = old["apiVersion"].clone();
-        next["kind"] = old["kind"].clone();
+        next["apiVersion"] = storage.api_version().into();
+        next["kind"] = storage.kind.clone().into();
         if next == old {
             // A write that changes nothing is no write: no new version, no event.
             let present = self
@@ -71,7 +71,32 @@ impl Registry {
                 .filter(|present| present.revision() == current.revision());
             return present.map(Written::Stored).ok_or(Failure::Race);
         }
-        let draft = Draft::new(&storage.api_version(), &storage.kind, &next);
+        self.commit_next(target, current, &next, insisted)
+    }
+
+    /// Writes a next state that the server itself made; no rule of the kind looks at it again.
+    pub(super) fn store_as_is(
+        &self,
+        target: &Target,
+        current: &Stored,
+        next: &Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Failure> {
+        if options.dry_run {
+            return Ok(Written::DryRun(next.clone()));
+        }
+        self.commit_next(target, current, next, false)
+    }
+
+    pub(super) fn commit_next(
+        &self,
+        target: &Target,
+        current: &Stored,
+        next: &Value,
+        insisted: bool,
+    ) -> Result<Written, Failure> {
+        let storage = &target.served.storage;
+        let draft = Draft::new(&storage.api_version(), &storage.kind, next);
         let expect = Expect::Revision(current.revision());
         let write = Write {
             key: target.key(),
