@@ -81,7 +81,10 @@ fn node_of(pod: &Pod) -> Option<&str> {
 
 fn is_waiting(pod: &Pod) -> bool {
     let Some(spec) = &pod.spec else { return false };
-    let ours = spec.scheduler_name.as_deref().is_none_or(|name| name.is_empty() || name == SCHEDULER);
+    let ours = spec
+        .scheduler_name
+        .as_deref()
+        .is_none_or(|name| name.is_empty() || name == SCHEDULER);
     let gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
     ours && !gated && node_of(pod).is_none() && pods::is_active(pod)
 }
@@ -129,7 +132,9 @@ fn refuse(pod: &Pod, message: String, now: Timestamp) -> Vec<Action> {
     if known.is_some_and(|known| known.status == "False" && known.message.as_ref() == Some(&message)) {
         return Vec::new();
     }
-    let since = known.filter(|known| known.status == "False").and_then(|known| known.last_transition_time.clone());
+    let since = known
+        .filter(|known| known.status == "False")
+        .and_then(|known| known.last_transition_time.clone());
     let condition = PodCondition {
         type_: SCHEDULED.to_owned(),
         status: "False".to_owned(),

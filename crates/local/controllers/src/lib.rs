@@ -19,10 +19,11 @@ mod action;
 mod caches;
 mod machinery;
 
-mod deployment;
-mod replicaset;
-mod endpoints;
 mod binder;
+mod collector;
+mod deployment;
+mod endpoints;
+mod replicaset;
 
 mod names;
 mod ownership;
@@ -69,5 +70,6 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         endpoints::EndpointsController,
         binder::Binder,
     }
+    collector::start(cluster, caches.namespaces.clone(), &mut tasks);
     Controllers { tasks }
 }

@@ -44,7 +44,11 @@ impl<'a> Room<'a> {
     /// Why the Pod cannot be placed here, in upstream's words; empty if it can.
     fn objections(&self, pod: &Pod) -> Vec<String> {
         let Some(spec) = &pod.spec else { return Vec::new() };
-        let cordoned = self.node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true));
+        let cordoned = self
+            .node
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.unschedulable == Some(true));
         if cordoned {
             return vec!["node(s) were unschedulable".to_owned()];
         }
@@ -55,9 +59,9 @@ impl<'a> Room<'a> {
         if !self.matches_affinity(spec) {
             return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
         }
-        let short = requests(pod).into_iter().filter(|(resource, amount)| {
-            *amount > 0 && *amount > self.left.get(resource).copied().unwrap_or(0)
-        });
+        let short = requests(pod)
+            .into_iter()
+            .filter(|(resource, amount)| *amount > 0 && *amount > self.left.get(resource).copied().unwrap_or(0));
         let objection = |(resource, _): (String, i128)| match resource.as_str() {
             "pods" => "Too many pods".to_owned(),
             resource => format!("Insufficient {resource}"),
@@ -68,7 +72,9 @@ impl<'a> Room<'a> {
     fn untolerated(&self, pod: &PodSpec) -> Option<&Taint> {
         let taints = self.node.spec.as_ref()?.taints.as_ref()?;
         let tolerations = pod.tolerations.as_deref().unwrap_or_default();
-        let hard = taints.iter().filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
+        let hard = taints
+            .iter()
+            .filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
         let mut untolerated = hard.filter(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)));
         untolerated.next()
     }
@@ -77,7 +83,10 @@ impl<'a> Room<'a> {
         let empty = BTreeMap::new();
         let labels = self.node.metadata.labels.as_ref().unwrap_or(&empty);
         let mut selector = pod.node_selector.iter().flatten();
-        let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+        let affinity = pod
+            .affinity
+            .as_ref()
+            .and_then(|affinity| affinity.node_affinity.as_ref());
         let required =
             affinity.and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
         selector.all(|(name, value)| labels.get(name) == Some(value))
@@ -92,8 +101,12 @@ impl<'a> Room<'a> {
         let label = |key: &str| labels.and_then(|labels| labels.get(key)).map(String::as_str);
         let field = |key: &str| (key == "metadata.name").then(|| self.name());
         !(expressions.is_empty() && fields.is_empty())
-            && expressions.iter().all(|requirement| meets(requirement, label(&requirement.key)))
-            && fields.iter().all(|requirement| meets(requirement, field(&requirement.key)))
+            && expressions
+                .iter()
+                .all(|requirement| meets(requirement, label(&requirement.key)))
+            && fields
+                .iter()
+                .all(|requirement| meets(requirement, field(&requirement.key)))
     }
 
     /// The share that is left of the scarcest of processor and memory, in millionths.
@@ -126,7 +139,10 @@ pub(super) fn choose<'r, 'a>(rooms: &'r mut [Room<'a>], pod: &Pod) -> Result<&'r
     match best {
         Some((_, at)) => Ok(&mut rooms[at]),
         None => {
-            let reasons: Vec<_> = reasons.iter().map(|(reason, nodes)| format!("{nodes} {reason}")).collect();
+            let reasons: Vec<_> = reasons
+                .iter()
+                .map(|(reason, nodes)| format!("{nodes} {reason}"))
+                .collect();
             Err(format!("0/{node_count} nodes are available: {}.", reasons.join(", ")))
         }
     }
@@ -134,7 +150,9 @@ pub(super) fn choose<'r, 'a>(rooms: &'r mut [Room<'a>], pod: &Pod) -> Result<&'r
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     let any_or = |wanted: &Option<String>, actual: &str| {
-        wanted.as_deref().is_none_or(|wanted| wanted.is_empty() || wanted == actual)
+        wanted
+            .as_deref()
+            .is_none_or(|wanted| wanted.is_empty() || wanted == actual)
     };
     let value = match toleration.operator.as_deref() {
         Some("Exists") => true,
@@ -176,7 +194,10 @@ fn requests(pod: &Pod) -> Amounts {
     if let Some(spec) = &pod.spec {
         let of = |container: &Container| {
             let resources = container.resources.as_ref();
-            resources.and_then(|resources| resources.requests.as_ref()).map(amounts).unwrap_or_default()
+            resources
+                .and_then(|resources| resources.requests.as_ref())
+                .map(amounts)
+                .unwrap_or_default()
         };
         let mut sidecars = Amounts::new();
         let mut steps = Amounts::new();
@@ -189,7 +210,9 @@ fn requests(pod: &Pod) -> Amounts {
             add(&mut step, &sidecars);
             raise(&mut steps, &step);
         }
-        spec.containers.iter().for_each(|container| add(&mut total, &of(container)));
+        spec.containers
+            .iter()
+            .for_each(|container| add(&mut total, &of(container)));
         add(&mut total, &sidecars);
         raise(&mut total, &steps);
         add(&mut total, &spec.overhead.as_ref().map(amounts).unwrap_or_default());

@@ -14,32 +14,34 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 /// A running test cluster.
-pub struct TestCluster {
+pub(crate) struct TestCluster {
     /// The API without faults.
-    pub cluster: Cluster,
+    pub(crate) cluster: Cluster,
     /// The shared clock.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The picture that assertions look at.
-    pub caches: Caches,
+    pub(crate) caches: Caches,
     /// The node, while it works.
-    pub node: Option<JoinHandle<()>>,
+    pub(crate) node: Option<JoinHandle<()>>,
     controllers: Option<Controllers>,
 }
 
 /// The only node's name.
-pub const NODE: &str = "laptop";
+pub(crate) const NODE: &str = "laptop";
 
 impl TestCluster {
     /// Everything runs, the node too.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|service| Cluster::in_process(service)).await
     }
 
     /// As [`Self::start`], with the controllers' way to the API made by `connect`, which may put faults in.
-    pub async fn start_with(connect: impl FnOnce(apiserver::ApiService) -> Cluster) -> Self {
+    pub(crate) async fn start_with(connect: impl FnOnce(apiserver::ApiService) -> Cluster) -> Self {
         let start = "2026-01-01T12:00:00Z".parse().expect("a valid time");
         let clock: Arc<dyn Clock> = Arc::new(RuntimeClock::starting_at(start));
-        let server = ApiServer::builder(clock.clone()).build().expect("a fresh server builds");
+        let server = ApiServer::builder(clock.clone())
+            .build()
+            .expect("a fresh server builds");
         let cluster = Cluster::in_process(server.service());
         let caches = Caches::of(&cluster);
         assert!(caches.synced().await);
@@ -56,25 +58,29 @@ impl TestCluster {
     }
 
     /// Ends the controllers as a crash would.
-    pub async fn stop_controllers(&mut self) {
+    pub(crate) async fn stop_controllers(&mut self) {
         if let Some(controllers) = self.controllers.take() {
             controllers.stop().await;
         }
     }
 
     /// Creates an object from JSON.
-    pub async fn create(&self, object: serde_json::Value) {
+    pub(crate) async fn create(&self, object: serde_json::Value) {
         let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
         let kind = self.cluster.kind(version, kind).await.unwrap().expect("a served kind");
         let namespace = match kind.reach {
-            cluster::Reach::Namespaced => Some(object.pointer("/metadata/namespace").map_or("default", |n| n.as_str().unwrap())),
+            cluster::Reach::Namespaced => Some(
+                object
+                    .pointer("/metadata/namespace")
+                    .map_or("default", |n| n.as_str().unwrap()),
+            ),
             cluster::Reach::ClusterWide => None,
         };
         self.cluster.values(&kind, namespace).create(&object).await.unwrap();
     }
 
     /// Waits in virtual time until `holds`; fails with `what` after ten virtual minutes.
-    pub async fn until(&self, what: &str, holds: impl Fn(&Caches) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Caches) -> bool) {
         for _ in 0..6000 {
             if holds(&self.caches) {
                 return;
@@ -85,7 +91,7 @@ impl TestCluster {
     }
 
     /// What a person would look at first: Pods and Events.
-    pub async fn report(&self) -> String {
+    pub(crate) async fn report(&self) -> String {
         let mut report = String::new();
         for pod in self.pods() {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
@@ -102,22 +108,23 @@ impl TestCluster {
     }
 
     /// The Pods of the default namespace.
-    pub fn pods(&self) -> Vec<Arc<Pod>> {
+    pub(crate) fn pods(&self) -> Vec<Arc<Pod>> {
         self.caches.pods.all(Some("default"))
     }
 }
 
 /// How many Pods are ready and stay.
-pub fn ready(pods: &[Arc<Pod>]) -> usize {
+pub(crate) fn ready(pods: &[Arc<Pod>]) -> usize {
     let is_ready = |pod: &&Arc<Pod>| {
         let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+        pod.metadata.deletion_timestamp.is_none()
+            && conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
     };
     pods.iter().filter(is_ready).count()
 }
 
 /// A key in the default namespace.
-pub fn key(name: &str) -> ObjectKey {
+pub(crate) fn key(name: &str) -> ObjectKey {
     ObjectKey::new("default", name)
 }
 
