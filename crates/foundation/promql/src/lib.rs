@@ -1,8 +1,13 @@
 //! PromQL: parser, engine, series store, exposition formats.
 
+pub mod ast;
+pub mod functions;
 pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod number;
+pub mod parser;
 pub mod sample;
 pub mod source;
+
+pub use parser::{ParseError, ParseErrors, ParserOptions, parse};
