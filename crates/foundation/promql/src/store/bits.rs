@@ -11,7 +11,10 @@ pub(super) struct BitWriter {
 impl BitWriter {
     /// A writer whose buffer has room for `bytes` bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        BitWriter { bytes: Vec::with_capacity(bytes), free: 0 }
+        BitWriter {
+            bytes: Vec::with_capacity(bytes),
+            free: 0,
+        }
     }
 
     /// Appends the low `count` bits of `value`; `count` is at most 64.
@@ -53,7 +56,11 @@ pub(super) struct BitReader<'a> {
 
 impl<'a> BitReader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        BitReader { bytes, window: 0, loaded: 0 }
+        BitReader {
+            bytes,
+            window: 0,
+            loaded: 0,
+        }
     }
 
     pub(super) fn bit(&mut self) -> Option<bool> {
@@ -83,7 +90,9 @@ impl<'a> BitReader<'a> {
 
     fn load(&mut self) {
         while self.loaded <= 56 {
-            let Some((&byte, rest)) = self.bytes.split_first() else { return };
+            let Some((&byte, rest)) = self.bytes.split_first() else {
+                return;
+            };
             self.window |= u64::from(byte) << (56 - self.loaded);
             self.loaded += 8;
             self.bytes = rest;

@@ -90,7 +90,10 @@ impl OpenChunk {
     }
 
     pub(super) fn last(&self) -> FloatPoint {
-        FloatPoint { timestamp_ms: self.last_ms, value: f64::from_bits(self.value_bits) }
+        FloatPoint {
+            timestamp_ms: self.last_ms,
+            value: f64::from_bits(self.value_bits),
+        }
     }
 
     /// Bytes of heap that the buffer holds.
@@ -128,7 +131,8 @@ impl OpenChunk {
             // Six bits; 64 significant bits are written as 0, which cannot occur otherwise.
             self.writer.write(u64::from(significant & 63), 6);
         }
-        self.writer.write(xor >> self.trailing, 64 - self.leading - self.trailing);
+        self.writer
+            .write(xor >> self.trailing, 64 - self.leading - self.trailing);
     }
 
     /// A copy that queries can hold while this chunk grows.
@@ -232,7 +236,10 @@ impl Iterator for Points<'_> {
             self.last_ms = self.last_ms.wrapping_add(self.delta_ms);
             self.read_value()?;
         }
-        Some(FloatPoint { timestamp_ms: self.last_ms, value: f64::from_bits(self.value_bits) })
+        Some(FloatPoint {
+            timestamp_ms: self.last_ms,
+            value: f64::from_bits(self.value_bits),
+        })
     }
 }
 
@@ -243,7 +250,9 @@ mod tests {
     use super::*;
 
     fn round_trip(points: &[(i64, f64)]) -> FloatChunk {
-        let mut points = points.iter().map(|&(timestamp_ms, value)| FloatPoint { timestamp_ms, value });
+        let mut points = points
+            .iter()
+            .map(|&(timestamp_ms, value)| FloatPoint { timestamp_ms, value });
         let mut chunk = OpenChunk::start(points.next().expect("one sample"));
         points.for_each(|point| chunk.append(point));
         chunk.close()
@@ -252,19 +261,30 @@ mod tests {
     fn bits(chunk: &FloatChunk, start_ms: i64, end_ms: i64) -> Vec<(i64, u64)> {
         let mut points = Vec::new();
         chunk.read(start_ms, end_ms, &mut points);
-        points.iter().map(|point| (point.timestamp_ms, point.value.to_bits())).collect()
+        points
+            .iter()
+            .map(|point| (point.timestamp_ms, point.value.to_bits()))
+            .collect()
     }
 
     #[test]
     fn an_unchanging_series_on_schedule_takes_two_bits_a_sample() {
-        let points: Vec<(i64, f64)> = (0..120).map(|index| (1_700_000_000_000 + index * 15_000, 42.0)).collect();
-        // 8 bytes for the first value, 21 bits for the first delta and its change, then 2 bits each.
-        assert_eq!(round_trip(&points).bytes.len(), 8 + (21 + 21 + 118 * 2usize).div_ceil(8));
+        let points: Vec<(i64, f64)> = (0..120)
+            .map(|index| (1_700_000_000_000 + index * 15_000, 42.0))
+            .collect();
+        // 8 bytes for the first value, 21 bits for the second sample, which sets the interval, then 2 bits each.
+        assert_eq!(round_trip(&points).bytes.len(), 8 + (21 + 118 * 2usize).div_ceil(8));
     }
 
     #[test]
     fn the_extremes_of_time_and_value_survive() {
-        let points = [(i64::MIN, f64::NAN), (-1, f64::INFINITY), (0, -0.0), (1, f64::MIN_POSITIVE), (i64::MAX, f64::MAX)];
+        let points = [
+            (i64::MIN, f64::NAN),
+            (-1, f64::INFINITY),
+            (0, -0.0),
+            (1, f64::MIN_POSITIVE),
+            (i64::MAX, f64::MAX),
+        ];
         let expect: Vec<(i64, u64)> = points.iter().map(|&(time, value)| (time, value.to_bits())).collect();
         assert_eq!(bits(&round_trip(&points), i64::MIN, i64::MAX), expect);
     }
