@@ -172,7 +172,7 @@ fn as_json(value: &Value, sort: bool) -> Value {
             }
             items.into()
         }
-        Value::Set(set) => Value::array(set.iter().map(|item| as_json(item, false)).collect::<Vec<_>>()),
+        Value::Set(set) => as_json(&Value::array(set.iter().cloned()), sort),
         Value::Object(object) => Value::object(object.iter().map(|(key, value)| {
             let key = match key {
                 Value::String(_) => key.clone(),

@@ -7,6 +7,8 @@ mod bits;
 pub(crate) mod encoding;
 mod graph;
 mod json;
+mod misc;
+mod net;
 mod numbers;
 mod objects;
 mod operators;
@@ -14,6 +16,7 @@ mod regexes;
 mod sets;
 mod sprintf;
 mod strings;
+mod time;
 mod types;
 
 use std::collections::HashMap;
@@ -116,11 +119,14 @@ const TABLES: &[&[Builtin]] = &[
     encoding::TABLE,
     graph::TABLE,
     json::TABLE,
+    misc::TABLE,
+    net::TABLE,
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
     sets::TABLE,
     strings::TABLE,
+    time::TABLE,
     types::TABLE,
 ];
 

@@ -238,7 +238,7 @@ fn common(a: &Chars1, b: &Chars1) -> bool {
 fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = pattern.chars().collect();
     let bad = |at: usize, why: &str| {
-        Err(format!("input:{pattern}, pos:{at}, {why}: the input provided is invalid"))
+        Err(format!("input:{pattern}, pos:{}, {why}: the input provided is invalid", at + 1))
     };
     let mut out: Vec<Token> = Vec::new();
     let mut at = 0;

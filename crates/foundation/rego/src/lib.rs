@@ -38,6 +38,7 @@ mod builtins;
 mod eval;
 mod glob;
 mod host;
+mod layout;
 mod template;
 mod uri;
 mod yaml;

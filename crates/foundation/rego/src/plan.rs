@@ -191,6 +191,13 @@ pub(crate) struct Group {
     pub(crate) set: bool,
 }
 
+impl Group {
+    /// How many levels of a document the heads of its rules make below its keys.
+    pub(crate) fn levels(&self) -> usize {
+        self.rules.iter().map(|rule| rule.tail.len()).max().unwrap_or(0).saturating_sub(1)
+    }
+}
+
 /// A node of the tree of rules.
 #[derive(Debug, Default)]
 pub(crate) struct Node {

@@ -283,6 +283,16 @@ impl Value {
         }
     }
 
+    /// As [`Value::child`], in base documents: paths into them are texts, so a number finds a
+    /// key written with its digits, and digits find an item.
+    pub(crate) fn base_child(&self, key: &Value) -> Option<&Value> {
+        self.child(key).or_else(|| match (self, key) {
+            (Self::Object(object), Self::Number(number)) => object.get_str(&number.to_string()),
+            (Self::Array(items), Self::String(text)) => items.get(text.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Null => 0,

@@ -72,7 +72,7 @@ fn paths(args: &[Value]) -> Result<Vec<Vec<Value>>, Fault> {
 }
 
 fn filter(value: &Value, trie: &Trie) -> Value {
-    if trie.end || trie.children.is_empty() {
+    if trie.end {
         return value.clone();
     }
     match value {

@@ -40,10 +40,17 @@ fn to_number(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         Value::Number(_) => ok(args[0].clone()),
         Value::String(text) => match parse_loosely(text) {
             Some(number) => ok(number),
+            None if is_no_number(text) => Err(super::Fault::Type(format!("operand 1 must be a finite number, not {text:?}"))),
             None => failed(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax")),
         },
         _ => Err(wrong_type(args, 0, &["null", "boolean", "number", "string"])),
     }
+}
+
+/// Infinity and not-a-number, which floats know and JSON does not.
+fn is_no_number(text: &str) -> bool {
+    let word = text.trim_start_matches(['+', '-']).to_lowercase();
+    matches!(&*word, "nan" | "inf" | "infinity")
 }
 
 /// Numbers with a plus sign, leading zeros, or without digits before the point.

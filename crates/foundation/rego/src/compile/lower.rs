@@ -529,6 +529,7 @@ impl<'a> Lowerer<'a> {
             items.push(match part {
                 TemplatePart::Text(text) => Plain::Const(Value::String(text.clone())),
                 TemplatePart::Term(term) => self.as_set(term, term.span, goals)?,
+                TemplatePart::Scoped(term) => self.plain(term, goals)?,
             });
         }
         let callee = Callee::Builtin(self.builtin("internal.template_string", span)?);

@@ -57,7 +57,11 @@ fn one(tree: &Tree, m: u32, r: u32, rule: &Rule, prints: Prints) -> Result<Plan,
     let args = rule.head.args.as_deref().unwrap_or_default();
     let mut names = Vec::new();
     args.iter().for_each(|arg| term_names(arg, &mut |name| names.push(name.clone())));
+    let given: Vec<_> = args.iter().filter_map(|arg| arg.as_var().cloned()).collect();
     for name in names {
+        if matches!(&*name, "input" | "data") && !given.contains(&name) {
+            continue;
+        }
         if matches!(&*name, "input" | "data") {
             let message = format!("args must not shadow {name} (use a different variable name)");
             return Err(lowerer.error(rule.head.span, Code::Compile, message).into());

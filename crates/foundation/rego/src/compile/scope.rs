@@ -13,7 +13,10 @@ pub(super) fn body_names(body: &[Literal], visit: &mut dyn FnMut(&Name)) {
             LiteralKind::Every { domain, .. } => term_names(domain, visit),
         }
         for with in &literal.with {
-            term_names(&with.value, visit);
+            // A plain name of a function replaces by that function.
+            if with.value.as_var().is_none_or(|name| crate::builtins::find(name).is_none()) {
+                term_names(&with.value, visit);
+            }
         }
     }
 }

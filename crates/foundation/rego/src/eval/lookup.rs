@@ -36,7 +36,7 @@ impl<'p> Machine<'p> {
             Root::Term(crate::plan::Term::Slot(slot)) => self.descend(self.slot(*slot), &reference.path).cloned(),
             Root::Term(term) => self.descend(&self.term(term), &reference.path).cloned(),
             Root::Data => match reference.shortcut {
-                Shortcut::Base => self.descend(&self.context().data, &reference.path).cloned(),
+                Shortcut::Base => self.descend_base(&self.context().data, &reference.path).cloned(),
                 Shortcut::Group(group, len) if self.context().masked.is_empty() => {
                     let value = self.group(group)?;
                     value.as_ref().and_then(|value| self.descend(value, &reference.path[len as usize..])).cloned()
@@ -52,6 +52,15 @@ impl<'p> Machine<'p> {
             Key::Get(crate::plan::Term::Const(key)) => value.child(key),
             Key::Get(crate::plan::Term::Slot(slot)) => value.child(self.slot(*slot)),
             Key::Get(term) => value.child(&self.term(term)),
+            Key::Each(_) => None,
+        })
+    }
+
+    fn descend_base<'v>(&self, value: &'v Value, path: &[Key]) -> Option<&'v Value> {
+        path.iter().try_fold(value, |value, key| match key {
+            Key::Get(crate::plan::Term::Const(key)) => value.base_child(key),
+            Key::Get(crate::plan::Term::Slot(slot)) => value.base_child(self.slot(*slot)),
+            Key::Get(term) => value.base_child(&self.term(term)),
             Key::Each(_) => None,
         })
     }
@@ -256,7 +265,13 @@ impl<'p> Machine<'p> {
             };
             match object.get(key) {
                 Some(old) if own.is_some() => {
-                    let merged = merge(old, &value).ok_or_else(|| self.conflict(shape.group))?;
+                    let levels = shape.group.map_or(0, |group| program.groups[group as usize].levels());
+                    let merged = merge(old, &value, levels).ok_or_else(|| self.conflict(shape.group))?;
+                    object.insert(key.clone(), merged);
+                }
+                // Data that is there already stays; documents on both sides are one.
+                Some(old) => {
+                    let merged = over(old, &value);
                     object.insert(key.clone(), merged);
                 }
                 _ => {
@@ -268,20 +283,40 @@ impl<'p> Machine<'p> {
     }
 }
 
-/// Two documents as one; `None` if they disagree.
-fn merge(a: &Value, b: &Value) -> Option<Value> {
+/// Two documents as one, where heads of rules make `levels` levels of the first; what rules
+/// give as values is never mixed. `None` if they disagree.
+fn merge(a: &Value, b: &Value, levels: usize) -> Option<Value> {
     match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
+        (Value::Object(a), Value::Object(b)) if levels > 0 => {
             let mut out = (**a).clone();
             for (key, value) in b.iter() {
                 let merged = match a.get(key) {
-                    Some(old) => merge(old, value)?,
+                    Some(old) => merge(old, value, levels - 1)?,
                     None => value.clone(),
                 };
                 out.insert(key.clone(), merged);
             }
             Some(out.into())
         }
+        (Value::Set(a), Value::Set(b)) => Some(Value::set(a.iter().chain(b.iter()).cloned())),
         _ => (a == b).then(|| a.clone()),
+    }
+}
+
+/// The first document over the second, level by level.
+fn over(a: &Value, b: &Value) -> Value {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut out = (**b).clone();
+            for (key, value) in a.iter() {
+                let merged = match b.get(key) {
+                    Some(below) => over(value, below),
+                    None => value.clone(),
+                };
+                out.insert(key.clone(), merged);
+            }
+            out.into()
+        }
+        _ => a.clone(),
     }
 }

@@ -21,7 +21,7 @@ impl<'p> Machine<'p> {
                 Replacement::Input(path, value) => {
                     let value = self.term(value);
                     let old = context.input.take();
-                    context.input = Some(self.put_at(old, path, value, place)?);
+                    context.input = Some(put_over(old, path, value));
                 }
                 Replacement::Data(path, node, value) => {
                     let value = self.term(value);
@@ -83,6 +83,18 @@ impl<'p> Machine<'p> {
         object.insert(first.clone(), child);
         Ok(object.into())
     }
+}
+
+/// Puts a value at a path of `input`; what is no object on the way gives place to one.
+fn put_over(old: Option<Value>, path: &[Value], value: Value) -> Value {
+    let Some((first, rest)) = path.split_first() else { return value };
+    let mut object = match old {
+        Some(Value::Object(object)) => (*object).clone(),
+        _ => Object::default(),
+    };
+    let child = put_over(object.get(first).cloned(), rest, value);
+    object.insert(first.clone(), child);
+    object.into()
 }
 
 impl Context {

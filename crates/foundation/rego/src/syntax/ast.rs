@@ -204,6 +204,8 @@ pub enum TemplatePart {
     Text(Arc<str>),
     /// An expression.
     Term(Term),
+    /// An expression with replacements, as a comprehension of the set of its values.
+    Scoped(Term),
 }
 
 impl Term {

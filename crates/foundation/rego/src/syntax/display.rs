@@ -72,7 +72,7 @@ impl fmt::Display for Term {
                 for part in parts {
                     match part {
                         TemplatePart::Text(text) => f.write_str(text)?,
-                        TemplatePart::Term(term) => write!(f, "{{{term}}}")?,
+                        TemplatePart::Term(term) | TemplatePart::Scoped(term) => write!(f, "{{{term}}}")?,
                     }
                 }
                 f.write_str("\"")

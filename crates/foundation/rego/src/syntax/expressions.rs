@@ -58,13 +58,7 @@ impl Parser<'_> {
 
     pub(super) fn literal(&mut self) -> Result<Literal> {
         let start = self.peek().span;
-        let keyword_is_name = {
-            let next = self.peek_at(1);
-            !next.spaced && matches!(next.kind, Kind::Symbol("." | "["))
-        };
-        let kind = if keyword_is_name {
-            LiteralKind::Expr(self.expression()?)
-        } else if self.eat_keyword("some") {
+        let kind = if self.eat_keyword("some") {
             self.some()?
         } else if self.eat_keyword("every") {
             self.every()?
@@ -73,6 +67,12 @@ impl Parser<'_> {
         } else {
             LiteralKind::Expr(self.expression()?)
         };
+        let with = self.with()?;
+        Ok(Literal { kind, with, span: self.since(start) })
+    }
+
+    /// Any number of `with target as value`.
+    pub(super) fn with(&mut self) -> Result<Vec<With>> {
         let mut with = Vec::new();
         while self.eat_keyword("with") {
             let target = self.term()?;
@@ -85,7 +85,7 @@ impl Parser<'_> {
             let value = self.infix()?;
             with.push(With { target, value });
         }
-        Ok(Literal { kind, with, span: self.since(start) })
+        Ok(with)
     }
 
     /// `some x, y` or `some k, v in collection`; the keyword has been read.

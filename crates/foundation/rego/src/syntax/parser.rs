@@ -138,7 +138,13 @@ impl<'a> Parser<'a> {
 
     /// Whether the next token is this keyword, and the keyword is in force.
     pub(super) fn is_keyword(&self, word: &str) -> bool {
-        matches!(&self.peek().kind, Kind::Name(n) if **n == *word) && self.in_force(word)
+        matches!(&self.peek().kind, Kind::Name(n) if **n == *word) && self.in_force(word) && !self.names_rule()
+    }
+
+    /// Whether a keyword stands here as a name, because a step follows it: `default.p`, `in[x]`.
+    pub(super) fn names_rule(&self) -> bool {
+        let next = self.peek_at(1);
+        !next.spaced && matches!(next.kind, Kind::Symbol("." | "["))
     }
 
     pub(super) fn eat_keyword(&mut self, word: &str) -> bool {

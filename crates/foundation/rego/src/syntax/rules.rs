@@ -9,11 +9,7 @@ impl Parser<'_> {
     /// Reads one rule; an older module may chain several bodies to one head.
     pub(super) fn rules(&mut self, out: &mut Vec<Rule>) -> Result<()> {
         let start = self.peek().span;
-        // `default` is a keyword here unless it is itself a rule's name: `default.p := 1`.
-        let default = self.is_keyword("default") && !self.names_rule();
-        if default {
-            self.bump();
-        }
+        let default = self.eat_keyword("default");
         let (mut head, by_contains) = self.head()?;
         if default {
             return self.default_rule(start, head, out);
@@ -31,7 +27,7 @@ impl Parser<'_> {
         }
         let mut rule = Rule { default, head, body: Vec::new(), otherwise: None, span: start };
         let has_body = self.rule_body(&mut rule, has_if, start)?;
-        if has_body && self.is_keyword("else") && !self.names_rule() {
+        if has_body && self.is_keyword("else") {
             if rule.head.member.is_some() {
                 let message = "else keyword cannot be used on multi-value rules";
                 return Err(self.error(self.peek().span, message));
@@ -58,12 +54,6 @@ impl Parser<'_> {
             out.push(Rule { default, head, body, otherwise: None, span: self.since(start) });
         }
         Ok(())
-    }
-
-    /// Whether a keyword stands here as the name of a rule: `default.p`, `else[x]`.
-    fn names_rule(&self) -> bool {
-        let next = self.peek_at(1);
-        !next.spaced && matches!(next.kind, Kind::Symbol("." | "["))
     }
 
     fn default_rule(&mut self, start: Span, mut head: Head, out: &mut Vec<Rule>) -> Result<()> {
@@ -192,7 +182,7 @@ impl Parser<'_> {
             rule.span = self.since(start);
             return Ok(rule);
         }
-        if self.is_keyword("else") && !self.names_rule() {
+        if self.is_keyword("else") {
             rule.otherwise = Some(Box::new(self.otherwise(first)?));
         }
         rule.span = self.since(start);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ast::{Literal, Name, Span, TemplatePart, Term, TermKind};
-use super::expressions::ABOVE_BAR;
+use super::ast::{Literal, LiteralKind, Name, Span, TemplatePart, Term, TermKind, With};
+use super::expressions::{ABOVE_BAR, operator_call};
 use super::lexer::{Kind, Piece, Token};
 use super::parser::{Parser, Result};
 use crate::value::Number;
@@ -118,6 +118,11 @@ impl Parser<'_> {
                 Kind::Symbol("(") if matches!(term.kind, TermKind::Var(_) | TermKind::Ref(..)) => {
                     self.bump();
                     let args = self.list(")")?;
+                    if args.is_empty() && term.as_var().is_some_and(|name| **name == *"set") {
+                        term.kind = TermKind::Set(args);
+                        term.span = self.since(start);
+                        continue;
+                    }
                     term.kind = TermKind::Call(
                         Box::new(std::mem::replace(&mut term, Term { kind: TermKind::Null, span: start })),
                         args,
@@ -248,16 +253,31 @@ impl Parser<'_> {
                         return Err(inner.unexpected("expected an expression in the template string"));
                     }
                     let term = inner.nested(Self::infix_of)?;
+                    let with = inner.with()?;
                     if inner.peek().kind != Kind::End {
                         return Err(inner.unexpected("expected } after the expression"));
                     }
                     self.wildcards = inner.wildcards;
                     self.reads_left = inner.reads_left;
-                    parts.push(TemplatePart::Term(term));
+                    parts.push(match with.is_empty() {
+                        true => TemplatePart::Term(term),
+                        false => TemplatePart::Scoped(self.scoped(term, with)),
+                    });
                 }
             }
         }
         Ok(TermKind::Template(parts))
+    }
+
+    /// `{x | x = term with …}`
+    fn scoped(&mut self, term: Term, with: Vec<With>) -> Term {
+        let span = term.span;
+        // No text has such a name.
+        let name: Name = format!("%{}", self.wildcard()).into();
+        let var = Term { kind: TermKind::Var(name), span };
+        let equation = operator_call("eq", vec![var.clone(), term], span);
+        let literal = Literal { kind: LiteralKind::Expr(equation), with, span };
+        Term { kind: TermKind::SetCompr(Box::new(var), vec![literal]), span }
     }
 
     fn infix_of(parser: &mut Parser<'_>) -> Result<Term> {
