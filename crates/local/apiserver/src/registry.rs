@@ -26,7 +26,6 @@ pub(crate) use self::list::parse_revision;
 pub use self::list::{ListOptions, Page, Selection};
 pub use self::options::{DeleteOptions, FieldValidation, Preconditions, Propagation, WriteOptions};
 pub use self::patch::PatchKind;
-pub use self::scale::ScalePaths;
 
 use crate::entropy::Entropy;
 use crate::kinds::{Kinds, Served};

@@ -100,11 +100,11 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
-        let stored = self.shared.registry.get(&self.target)?;
         if self.target.subresource == "scale" {
-            let scale = self.shared.registry.scale_paths(&self.target).view(&stored.value());
+            let scale = self.shared.registry.scale(&self.target)?;
             return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
         }
+        let stored = self.shared.registry.get(&self.target)?;
         let bytes = render::object(
             &self.target.served,
             self.accepted.view,

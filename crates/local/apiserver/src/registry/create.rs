@@ -20,9 +20,8 @@ impl Registry {
         self.admit_namespace(target)?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
-        object["metadata"]["uid"] = json!(entropy::uuid(self.entropy()));
-        object["metadata"]["creationTimestamp"] = json!(self.timestamp());
-        rules::prepare_create(&target.served, &mut object, &self.timestamp())?;
+        let uid = entropy::uuid(self.entropy());
+        rules::prepare_create(&target.served, &mut object, &uid, &self.timestamp());
         let _allocation = self.allocate(target, &mut object)?;
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
@@ -120,14 +119,6 @@ fn prepare_metadata(target: &Target, object: &mut Value) -> Result<(), Status> {
         metadata.insert("namespace".into(), json!(target.namespace));
     } else {
         metadata.remove("namespace");
-    }
-    for decided_here in [
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        metadata.remove(decided_here);
     }
     Ok(())
 }
