@@ -156,7 +156,15 @@ impl ApiService {
                 let request = request.map_err(|error| Status::internal_error(&error.to_string()))?;
                 Ok(api.call(request).await)
             }
-            None => resource::answer(&self.shared, parts, call, body).await,
+            None => {
+                let response = resource::answer(&self.shared, parts, call, body).await?;
+                if parts.method != http::Method::GET {
+                    // A write is acknowledged once it is there to stay.
+                    let settled = self.shared.registry.store().settled().await;
+                    settled.map_err(|why| Status::internal_error(&format!("the data directory: {why}")))?;
+                }
+                Ok(response)
+            }
         }
     }
 

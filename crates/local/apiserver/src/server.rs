@@ -38,6 +38,9 @@ pub enum BuildError {
     /// Keys or certificates could not be made.
     #[error("the server's certificates could not be made: {0}")]
     Certificates(#[from] crate::tls::IdentityError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] crate::store::JournalError),
     /// The objects of a fresh cluster could not be stored.
     #[error("the first objects of the cluster could not be stored: {0}")]
     Bootstrap(String),
@@ -114,7 +117,12 @@ impl Builder {
 
     /// Builds the server and stores what every cluster has.
     pub fn build(self) -> Result<ApiServer, BuildError> {
-        let registry = Registry::new(Arc::new(Store::default()), self.clock.clone(), self.entropy.clone());
+        let store = match &self.data {
+            Some(directory) => Store::open(directory)?,
+            None => Arc::default(),
+        };
+        let registry = Registry::new(store, self.clock.clone(), self.entropy.clone());
+        registry.refresh_kinds();
         bootstrap::run(&registry).map_err(|status| BuildError::Bootstrap(status.message))?;
         let identity = Identity::generate(self.clock.now())?;
         let shared = Shared {
