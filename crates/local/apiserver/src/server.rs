@@ -16,6 +16,7 @@ use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tls::Identity;
+use crate::tokens::Signer;
 
 /// A Kubernetes API. Clones are handles to the same one.
 #[derive(Clone)]
@@ -38,6 +39,9 @@ pub enum BuildError {
     /// Keys or certificates could not be made.
     #[error("the server's certificates could not be made: {0}")]
     Certificates(#[from] crate::tls::IdentityError),
+    /// The key that signs service account tokens could not be made.
+    #[error("the key that signs service account tokens could not be made")]
+    SigningKey,
     /// The data directory cannot be used.
     #[error(transparent)]
     Data(#[from] crate::store::JournalError),
@@ -132,6 +136,7 @@ impl Builder {
             aggregated: Aggregated::default(),
             meter: Meter::default(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            signer: Signer::generate().map_err(|_| BuildError::SigningKey)?,
         };
         Ok(ApiServer {
             shared: Arc::new(shared),
