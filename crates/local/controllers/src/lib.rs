@@ -19,7 +19,10 @@ mod action;
 mod caches;
 mod machinery;
 
+mod binder;
+mod collector;
 mod deployment;
+mod endpoints;
 mod replicaset;
 
 mod names;
@@ -64,6 +67,9 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
     start! {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
+        endpoints::EndpointsController,
+        binder::Binder,
     }
+    collector::start(cluster, caches.namespaces.clone(), &mut tasks);
     Controllers { tasks }
 }
