@@ -10,6 +10,7 @@
 mod extauthz;
 mod hpa;
 mod recorded;
+mod rego;
 mod report;
 mod suites;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::extauthz;
 use crate::hpa;
+use crate::rego;
 use crate::report::FileReport;
 
 /// One suite: which files it takes and how one is run.
@@ -22,6 +23,7 @@ pub(crate) struct Suite {
 const SUITES: &[Suite] = &[
     suite("extauthz", "json", extauthz::takes, extauthz::run),
     suite("hpa", "json", all, hpa::run),
+    suite("rego", "json", all, rego::run),
 ];
 
 const fn suite(

@@ -37,3 +37,12 @@ pub mod quantity;
 pub mod selector;
 
 pub mod schema;
+
+pub mod openapi;
+pub mod patch;
+
+pub mod defaults;
+pub mod strategy;
+pub mod subresource;
+
+pub mod encoding;

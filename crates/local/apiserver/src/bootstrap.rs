@@ -1,6 +1,6 @@
 //! What every cluster has from its first moment.
 
-use apimachinery::resources::GroupVersionResource;
+use apimachinery::resources::{GroupVersion, GroupVersionResource};
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
@@ -60,5 +60,21 @@ fn ensure(registry: &Registry, resource: &GroupVersionResource, namespace: &str,
     match registry.create(&target, object, &options) {
         Err(status) if status.reason != "AlreadyExists" => Err(status),
         _ => Ok(()),
+    }
+}
+
+/// Shows an aggregated API among the APIServices; that it is registered is all that its availability needs.
+pub(crate) fn api_service(registry: &Registry, group_version: &GroupVersion) {
+    let GroupVersion { group, version } = group_version;
+    let object = json!({
+        "metadata": {"name": format!("{version}.{group}"), "labels": {"kube-aggregator.kubernetes.io/automanaged": "true"}},
+        "spec": {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100},
+    });
+    let resource = GroupVersionResource::new("apiregistration.k8s.io", "v1", "apiservices");
+    if let Err(status) = ensure(registry, &resource, "", object) {
+        tracing::warn!(
+            reason = status.reason,
+            "the APIService of {group_version} could not be stored"
+        );
     }
 }

@@ -21,8 +21,10 @@ pub mod pod_access;
 pub mod registry;
 pub mod store;
 
+mod aggregation;
 mod bootstrap;
 mod convert;
+mod custom;
 mod http;
 mod kinds;
 mod openapi;
@@ -33,6 +35,8 @@ mod table;
 mod tls;
 mod user;
 
+pub use aggregation::AggregatedApi;
+pub use custom::CustomKind;
 pub use http::{ApiService, Body, REQUEST_BODY_BYTES_MAX};
 pub use kinds::{Kinds, Served};
 pub use server::{ApiServer, BuildError, Builder};

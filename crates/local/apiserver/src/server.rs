@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use apimachinery::resources::GroupVersion;
 use flyball_core::Clock;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
+use crate::aggregation::{Aggregated, AggregatedApi};
 use crate::bootstrap;
 use crate::entropy::{self, Entropy, SystemEntropy};
-use crate::http::{ApiService, Shared, Trust};
+use crate::http::{ApiService, IN_FLIGHT_MAX, Meter, Shared, Trust};
 use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -56,6 +59,16 @@ impl ApiServer {
     /// `kube::Client::new(server.service(), "default")` works unchanged, watches included.
     pub fn service(&self) -> ApiService {
         ApiService::new(self.shared.clone(), Trust::InProcess)
+    }
+
+    /// Lets somebody else answer the API of a group and version; a later registration of the same takes its place.
+    pub fn register_aggregated(&self, group: &str, version: &str, api: Arc<dyn AggregatedApi>) {
+        let group_version = GroupVersion {
+            group: group.to_owned(),
+            version: version.to_owned(),
+        };
+        bootstrap::api_service(&self.shared.registry, &group_version);
+        self.shared.aggregated.register(group_version, api);
     }
 
     /// The bearer token of the administrator.
@@ -108,6 +121,9 @@ impl Builder {
             registry: Arc::new(registry),
             admin_token: entropy::token(&*self.entropy),
             pod_access: self.pod_access,
+            aggregated: Aggregated::default(),
+            meter: Meter::default(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
         };
         Ok(ApiServer {
             shared: Arc::new(shared),

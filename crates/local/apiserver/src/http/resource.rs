@@ -7,11 +7,13 @@ use http::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use super::answer::{self, Body, JSON};
+use super::call::Call;
 use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
 use super::{Shared, body, render, watch};
 use crate::convert::convert;
-use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, Written};
+use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
+use crate::rules;
 
 /// A request for objects, understood.
 struct Request<'a> {
@@ -24,12 +26,12 @@ struct Request<'a> {
 }
 
 /// Answers a request for objects.
-pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, path: &str, body: B) -> Result<Response<Body>, Status>
+pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, call: &Call, body: B) -> Result<Response<Body>, Status>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let path = RequestPath::parse(path).ok_or_else(Status::no_such_path)?;
+    let path = call.resource.as_ref().ok_or_else(Status::no_such_path)?;
     let header = |name| {
         parts
             .headers
@@ -40,8 +42,8 @@ where
     };
     let request = Request {
         shared,
-        target: target_of(shared, &path)?,
-        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        target: target_of(shared, path)?,
+        query: call.query.clone(),
         accepted: negotiate(&header(http::header::ACCEPT))?,
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
@@ -49,7 +51,7 @@ where
     if request.target.subresource == "log" && parts.method == Method::GET {
         return super::pod::log(shared, &request.target, &request.query).await;
     }
-    let watched = path.watch || request.query.flag("watch");
+    let watched = call.is_watch();
     if parts.method == Method::GET || parts.method == Method::HEAD {
         return match (request.target.name.is_empty(), watched) {
             (true, false) => request.list(),
@@ -98,11 +100,11 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
-        let stored = self.shared.registry.get(&self.target)?;
         if self.target.subresource == "scale" {
-            let scale = self.shared.registry.scale_paths(&self.target).view(&stored.value());
+            let scale = self.shared.registry.scale(&self.target)?;
             return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
         }
+        let stored = self.shared.registry.get(&self.target)?;
         let bytes = render::object(
             &self.target.served,
             self.accepted.view,
@@ -196,24 +198,24 @@ impl Request<'_> {
     }
 
     fn create(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.create(&self.target, object, &options)?;
-        self.written(StatusCode::CREATED, written)
+        self.written(StatusCode::CREATED, written, &warnings)
     }
 
     fn update(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.update(&self.target, object, &options)?;
-        self.written(StatusCode::OK, written)
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn patch(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
         let (kind, patch) = self.patch_body(bytes)?;
         let options = self.query.write_options(&self.user_agent)?;
-        let written = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
-        self.written(StatusCode::OK, written)
+        let (written, warnings) = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn delete(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
@@ -237,7 +239,7 @@ impl Request<'_> {
                 let document = status::deleted(&resource, &self.target.name, &uid);
                 Ok(answer::document(StatusCode::OK, &document))
             }
-            Deletion::Pending(written) => self.written(StatusCode::OK, written),
+            Deletion::Pending(written) => self.written(StatusCode::OK, written, &[]),
         }
     }
 
@@ -279,7 +281,8 @@ impl Request<'_> {
     }
 
     /// A body of a client, checked to be of the kind of the path and brought into the version that is stored.
-    fn stored_form(&self, mut object: Value) -> Result<Value, Status> {
+    fn stored_form(&self, bytes: &[u8], options: &WriteOptions) -> Result<(Value, Vec<String>), Status> {
+        let mut object = body::document(&self.content_type, bytes)?;
         let kind = &self.target.served.resource.kind;
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         if !object.is_object() {
@@ -295,16 +298,20 @@ impl Request<'_> {
         }
         object["apiVersion"] = kind.api_version().into();
         object["kind"] = kind.kind.clone().into();
-        Ok(convert(object, &self.target.served.storage))
+        let text = if body::is_json(&self.content_type) { bytes } else { &[] };
+        let warnings = rules::decode(&self.target.served, text, &mut object, options.field_validation)?;
+        Ok((convert(object, &self.target.served.storage), warnings))
     }
 
-    fn written(&self, code: StatusCode, written: Written) -> Result<Response<Body>, Status> {
+    fn written(&self, code: StatusCode, written: Written, warnings: &[String]) -> Result<Response<Body>, Status> {
         let now = self.shared.registry.now();
         let bytes = match written {
             Written::Stored(stored) => render::object(&self.target.served, self.accepted.view, &stored, now),
             Written::DryRun(value) => answer::to_bytes(&render::in_version(&self.target.served, value)),
         };
-        self.encoded(code, bytes)
+        let mut response = self.encoded(code, bytes)?;
+        answer::warn(&mut response, warnings);
+        Ok(response)
     }
 
     /// JSON goes out as it is; YAML is made from it.

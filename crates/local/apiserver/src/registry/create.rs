@@ -20,9 +20,9 @@ impl Registry {
         self.admit_namespace(target)?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
-        object["metadata"]["uid"] = json!(entropy::uuid(self.entropy()));
-        object["metadata"]["creationTimestamp"] = json!(self.timestamp());
-        rules::prepare_create(&target.served, &mut object)?;
+        let uid = entropy::uuid(self.entropy());
+        rules::prepare_create(&target.served, &mut object, &uid, &self.timestamp());
+        let _allocation = self.allocate(target, &mut object)?;
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
@@ -46,7 +46,10 @@ impl Registry {
                 outcome: Outcome::Put(draft),
             };
             match self.store().commit(&write) {
-                Ok(event) => return Ok(Written::Stored(event.object)),
+                Ok(event) => {
+                    self.committed(&target);
+                    return Ok(Written::Stored(event.object));
+                }
                 Err(WriteError::Exists) if generated => {}
                 Err(_) => return Err(Status::already_exists(&target.group_resource(), &name)),
             }
@@ -116,14 +119,6 @@ fn prepare_metadata(target: &Target, object: &mut Value) -> Result<(), Status> {
         metadata.insert("namespace".into(), json!(target.namespace));
     } else {
         metadata.remove("namespace");
-    }
-    for decided_here in [
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        metadata.remove(decided_here);
     }
     Ok(())
 }

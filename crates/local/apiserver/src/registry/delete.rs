@@ -57,7 +57,10 @@ impl Registry {
             outcome: Outcome::Delete,
         };
         match self.store().commit(&write) {
-            Ok(event) => Ok(event.object),
+            Ok(event) => {
+                self.committed(target);
+                Ok(event.object)
+            }
             Err(error) => Err(Failure::from_write(error, target, insisted)),
         }
     }

@@ -51,7 +51,8 @@ impl Registry {
             return Err(Status::conflict(&target.group_resource(), &target.name, &why).into());
         }
         keep_metadata(&old, &mut next)?;
-        rules::prepare_update(&target.served, &target.subresource, &old, &mut next)?;
+        rules::prepare_update(&target.served, &target.subresource, &old, &mut next, &self.timestamp());
+        let _allocation = self.allocate(target, &mut next)?;
         rules::validate_update(&target.served, &old, &next)?;
         if options.dry_run {
             return Ok(Written::DryRun(next));
@@ -104,7 +105,10 @@ impl Registry {
             outcome: Outcome::Put(draft),
         };
         match self.store().commit(&write) {
-            Ok(event) => Ok(Written::Stored(event.object)),
+            Ok(event) => {
+                self.committed(target);
+                Ok(Written::Stored(event.object))
+            }
             Err(error) => Err(Failure::from_write(error, target, insisted)),
         }
     }

@@ -120,6 +120,13 @@ impl PodNetwork {
         })
     }
 
+    /// Where this machine reaches a port that the Pod bound on its own `localhost`.
+    #[must_use]
+    pub fn private_port(&self, port: u16) -> Option<SocketAddrV4> {
+        let real = self.recorded(Protocol::Tcp, Scope::Private, port)?;
+        Some(SocketAddrV4::new(self.private, real))
+    }
+
     /// The endpoint that this socket used for that Service address before, or `choose`'s answer, remembered.
     #[cfg(target_os = "linux")]
     pub(super) fn sticky_endpoint(
