@@ -1,1 +1,15 @@
 //! PromQL: parser, engine, series store, exposition formats.
+
+pub mod ast;
+pub mod exposition;
+pub mod functions;
+pub mod histogram;
+pub mod labels;
+pub mod matcher;
+pub mod number;
+pub mod parser;
+pub mod sample;
+pub mod source;
+pub mod store;
+
+pub use parser::{ParseError, ParseErrors, ParserOptions, parse};
