@@ -1,6 +1,7 @@
 //! PromQL: parser, engine, series store, exposition formats.
 
 pub mod ast;
+pub mod engine;
 pub mod functions;
 pub mod histogram;
 pub mod labels;
@@ -10,4 +11,5 @@ pub mod parser;
 pub mod sample;
 pub mod source;
 
+pub use engine::{Engine, EngineOptions, Query, QueryError, QueryResult, QueryValue, TimeRange};
 pub use parser::{ParseError, ParseErrors, ParserOptions, parse};
