@@ -41,6 +41,7 @@ mod set_operators;
 
 pub use annotations::{Annotation, Severity};
 pub use budget::{Interrupt, Limits};
+pub use invariant::depends_on_time;
 
 /// How queries are evaluated.
 #[derive(Clone, Copy, Debug)]

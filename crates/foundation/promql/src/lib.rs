@@ -9,6 +9,7 @@ pub mod matcher;
 pub mod number;
 pub mod parser;
 pub mod sample;
+pub mod script;
 pub mod source;
 
 pub use engine::{Engine, EngineOptions, Query, QueryError, QueryResult, QueryValue, TimeRange};
