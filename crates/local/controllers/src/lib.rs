@@ -22,12 +22,16 @@ mod machinery;
 mod binder;
 mod collector;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod replicaset;
+mod serviceaccount;
 
 mod names;
 mod ownership;
 mod pods;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -69,6 +73,8 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         replicaset::ReplicaSetController,
         endpoints::EndpointsController,
         binder::Binder,
+        disruption::DisruptionController,
+        serviceaccount::ServiceAccountController,
     }
     collector::start(cluster, caches.namespaces.clone(), &mut tasks);
     Controllers { tasks }
