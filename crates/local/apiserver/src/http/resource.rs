@@ -53,7 +53,7 @@ where
         user,
         target: target_of(shared, path)?,
         query: call.query.clone(),
-        accepted: negotiate(&header(http::header::ACCEPT))?,
+        accepted: negotiate(&header(http::header::ACCEPT))?.including(call.query.text("includeObject"))?,
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
