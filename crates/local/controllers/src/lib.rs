@@ -26,6 +26,7 @@ mod disruption;
 mod endpoints;
 mod replicaset;
 mod serviceaccount;
+mod statefulset;
 
 mod names;
 mod ownership;
@@ -71,6 +72,7 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
     start! {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
+        statefulset::StatefulSetController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,
