@@ -24,6 +24,7 @@ mod collector;
 mod deployment;
 mod disruption;
 mod endpoints;
+mod job;
 mod replicaset;
 mod serviceaccount;
 mod statefulset;
@@ -73,6 +74,7 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
         statefulset::StatefulSetController,
+        job::JobController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,
