@@ -17,7 +17,12 @@ pub(crate) struct Suite {
 }
 
 /// All suites, in the order in which they are listed.
-const SUITES: &[Suite] = &[];
+const SUITES: &[Suite] = &[Suite {
+    name: "promql",
+    extension: "test",
+    takes: |_| true,
+    run: crate::promql::run,
+}];
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {
