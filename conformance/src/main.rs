@@ -8,7 +8,10 @@
 //! that now passes fewer is a step back: the exit code is 1. `--record` writes the file anew.
 
 mod promql;
+mod extauthz;
+mod hpa;
 mod recorded;
+mod rego;
 mod report;
 mod suites;
 

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use crate::extauthz;
+use crate::hpa;
+use crate::rego;
 use crate::report::FileReport;
 
 /// One suite: which files it takes and how one is run.
@@ -23,6 +26,31 @@ const SUITES: &[Suite] = &[Suite {
     takes: |_| true,
     run: crate::promql::run,
 }];
+/// All suites, one a line, in the order in which they are listed.
+const SUITES: &[Suite] = &[
+    suite("extauthz", "json", extauthz::takes, extauthz::run),
+    suite("hpa", "json", all, hpa::run),
+    suite("rego", "json", all, rego::run),
+];
+
+const fn suite(
+    name: &'static str,
+    extension: &'static str,
+    takes: fn(&Path) -> bool,
+    run: fn(&Path) -> FileReport,
+) -> Suite {
+    Suite {
+        name,
+        extension,
+        takes,
+        run,
+    }
+}
+
+/// Every file with the suite's ending belongs to it.
+fn all(_file: &Path) -> bool {
+    true
+}
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {
