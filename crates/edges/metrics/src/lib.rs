@@ -17,6 +17,7 @@
 pub mod api;
 mod duration;
 pub mod scrape;
+pub mod source;
 pub mod store;
 mod tls;
 
