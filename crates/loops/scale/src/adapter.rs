@@ -45,13 +45,18 @@ pub mod planner;
 
 mod engine;
 
+mod objects;
+
 pub mod provider;
 
 pub mod serve;
 
+pub mod flags;
+
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
 pub use discovery::{Offered, QueryStatus};
+pub use objects::{ClusterObjects, PodCache, mapper_of};
 pub use engine::{Adapter, AdapterOptions};
 pub use serve::MetricsService;
 pub use source::{MetricsQuery, ObjectLookup};
