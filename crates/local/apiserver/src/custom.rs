@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use apimachinery::resources::{GroupVersionKind, Resource, Scope, Subresource};
 use apimachinery::schema::Schema;
+use apimachinery::subresource::{self, ScalePaths};
 use serde_json::{Value, json};
-
-use crate::registry::ScalePaths;
 
 /// What a version of a CustomResourceDefinition says besides its names.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ pub(crate) fn versions_of(definition: &Value) -> Vec<CustomVersion> {
 fn version_of(spec: &Value, version: &Value, storage_version: String) -> CustomVersion {
     let names = &spec["names"];
     let kind = GroupVersionKind::new(&text(&spec["group"]), &text(&version["name"]), &text(&names["kind"]));
-    let scale = version["subresources"].get("scale").map(scale_paths);
+    let scale = ScalePaths::custom(&version["subresources"]["scale"]);
     let mut subresources = Vec::new();
     let verbs = || ["get", "patch", "update"].map(str::to_owned).to_vec();
     if version["subresources"].get("status").is_some() {
@@ -70,7 +69,7 @@ fn version_of(spec: &Value, version: &Value, storage_version: String) -> CustomV
         });
     }
     if scale.is_some() {
-        let kind = GroupVersionKind::new("autoscaling", "v1", "Scale");
+        let kind = subresource::scale_kind();
         subresources.push(Subresource {
             name: "scale".to_owned(),
             kind,
@@ -102,16 +101,6 @@ fn version_of(spec: &Value, version: &Value, storage_version: String) -> CustomV
         resource,
         custom: Arc::new(custom),
         storage_version,
-    }
-}
-
-fn scale_paths(scale: &Value) -> ScalePaths {
-    // Upstream allows only dotted paths here, `.spec.replicas`.
-    let pointer = |path: &Value| text(path).replace('.', "/");
-    ScalePaths {
-        spec_replicas: pointer(&scale["specReplicasPath"]),
-        status_replicas: pointer(&scale["statusReplicasPath"]),
-        selector: scale.get("labelSelectorPath").map(pointer),
     }
 }
 

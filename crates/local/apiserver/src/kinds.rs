@@ -124,6 +124,11 @@ impl Kinds {
         self.served.get(&resource.group_version_resource())
     }
 
+    /// Everything that is served, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.served.values()
+    }
+
     /// Whether anything of a group version is served.
     pub fn serves(&self, group_version: &GroupVersion) -> bool {
         self.registry.of_group_version(group_version).next().is_some()

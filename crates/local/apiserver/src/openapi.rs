@@ -1,25 +1,14 @@
-//! OpenAPI documents: which paths there are and what they take. One place where they are asked for.
+//! OpenAPI documents of what is served now.
 
+use apimachinery::openapi::{self, CustomKind};
 use apimachinery::resources::GroupVersion;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::kinds::Kinds;
 
 /// What `/openapi/v3` lists.
 pub(crate) fn index(kinds: &Kinds) -> Value {
-    let mut paths = Map::new();
-    for (group, versions) in kinds.registry().groups() {
-        for version in versions {
-            let path = GroupVersion {
-                group: group.clone(),
-                version,
-            }
-            .path();
-            let key = path.trim_start_matches('/').to_owned();
-            paths.insert(key, json!({"serverRelativeURL": format!("/openapi/v3{path}?hash=1")}));
-        }
-    }
-    json!({"paths": paths})
+    openapi::index(kinds.registry(), &custom(kinds))
 }
 
 /// The document of one group version, by its path without the leading slash.
@@ -32,22 +21,18 @@ pub(crate) fn document(kinds: &Kinds, path: &str) -> Option<Value> {
         },
         _ => return None,
     };
-    let mut paths = Map::new();
-    for resource in kinds.registry().of_group_version(&group_version) {
-        let kind = json!({"group": resource.kind.group, "version": resource.kind.version, "kind": resource.kind.kind});
-        let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
-        let parameters = ["dryRun", "fieldManager", "fieldValidation"].map(parameter);
-        let write = |action: &str| {
-            json!({"x-kubernetes-group-version-kind": kind, "x-kubernetes-action": action,
-                   "parameters": parameters})
-        };
-        let one = resource.path(Some("{namespace}"), Some("{name}"));
-        paths.insert(one, json!({"put": write("put"), "patch": write("patch")}));
-        paths.insert(resource.path(Some("{namespace}"), None), json!({"post": write("post")}));
-    }
-    if paths.is_empty() {
-        return None;
-    }
-    let info = json!({"title": "Kubernetes", "version": "v1.37.2"});
-    Some(json!({"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}))
+    openapi::document(kinds.registry(), &group_version, &custom(kinds), "v1.37.2")
+}
+
+fn custom(kinds: &Kinds) -> Vec<CustomKind<'_>> {
+    kinds
+        .iter()
+        .filter_map(|served| {
+            let custom = served.custom.as_ref()?;
+            Some(CustomKind {
+                kind: &served.resource.kind,
+                schema: &custom.version["schema"]["openAPIV3Schema"],
+            })
+        })
+        .collect()
 }

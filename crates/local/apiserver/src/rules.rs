@@ -1,8 +1,11 @@
 //! What the kinds' own rules make of a write; one place where they are called.
 
+use apimachinery::defaults;
+use apimachinery::patch::{self, PatchError};
 use apimachinery::schema::{self, Schema};
 use apimachinery::status::Status;
-use serde_json::{Value, json};
+use apimachinery::strategy::{self, Part};
+use serde_json::Value;
 
 use crate::custom;
 use crate::kinds::Served;
@@ -36,6 +39,7 @@ pub(crate) fn decode(
         faults.extend(unknown(shape, object));
         schema::prune(shape, object);
         schema::drop_empty(shape, object);
+        defaults::apply(kind, object);
     } else {
         faults.extend(unknown(shape, object));
         schema::prune(shape, object);
@@ -57,27 +61,18 @@ fn unknown(shape: &Schema, object: &Value) -> Vec<String> {
 }
 
 /// Brings a new object into its first state.
-pub(crate) fn prepare_create(served: &Served, object: &mut Value, now: &str) -> Result<(), Status> {
-    if has_status(served) {
-        remove(object, "status");
-    }
-    if has_status(served) || served.custom.is_some() {
-        object["metadata"]["generation"] = json!(1);
-    }
+pub(crate) fn prepare_create(served: &Served, object: &mut Value, uid: &str, now: &str) {
+    strategy::prepare_create(&served.resource, object, uid, now);
     match served.storage.kind.as_str() {
-        "Namespace" => {
-            object["status"] = json!({"phase": "Active"});
-            object["spec"]["finalizers"] = json!(["kubernetes"]);
+        "Namespace" if served.custom.is_none() => {
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
         }
-        "Pod" => object["status"] = json!({"phase": "Pending"}),
-        "CustomResourceDefinition" => {
+        "CustomResourceDefinition" if served.custom.is_none() => {
             custom::set_default_names(object);
             custom::establish(object, now);
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// Checks a new object.
@@ -96,57 +91,27 @@ fn invalid(served: &Served, object: &Value, causes: Vec<apimachinery::status::Ca
 }
 
 /// Brings the next state of an object into form: what the path may not change stays as it was.
-pub(crate) fn prepare_update(
-    served: &Served,
-    subresource: &str,
-    old: &Value,
-    next: &mut Value,
-    now: &str,
-) -> Result<(), Status> {
-    if subresource == "status" {
-        let status = next["status"].clone();
-        let managed_fields = next["metadata"]["managedFields"].clone();
-        *next = old.clone();
-        next["status"] = status;
-        if !managed_fields.is_null() {
-            next["metadata"]["managedFields"] = managed_fields;
-        }
-        return Ok(());
-    }
+pub(crate) fn prepare_update(served: &Served, subresource: &str, old: &Value, next: &mut Value, now: &str) {
     if subresource == "finalize" {
         let finalizers = next["spec"]["finalizers"].clone();
         *next = old.clone();
         next["spec"]["finalizers"] = finalizers;
-        return Ok(());
+        return;
     }
-    if has_status(served) {
-        match &old["status"] {
-            Value::Null => remove(next, "status"),
-            status => next["status"] = status.clone(),
-        }
-    }
-    if (has_status(served) || served.custom.is_some()) && content(old) != content(next) {
-        let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
-        next["metadata"]["generation"] = json!(generation);
-    }
+    let part = if subresource == "status" {
+        Part::Status
+    } else {
+        Part::Main
+    };
+    strategy::prepare_update(&served.resource, old, next, part);
     match served.storage.kind.as_str() {
-        "CustomResourceDefinition" => {
+        "CustomResourceDefinition" if part == Part::Main => {
             custom::set_default_names(next);
             custom::establish(next, now);
         }
-        "Service" => keep_addresses(old, next),
+        "Service" if part == Part::Main => keep_addresses(old, next),
         _ => {}
     }
-    Ok(())
-}
-
-/// What generation counts: everything but metadata and status.
-fn content(object: &Value) -> Value {
-    let mut object = object.clone();
-    for field in ["metadata", "status", "kind", "apiVersion"] {
-        remove(&mut object, field);
-    }
-    object
 }
 
 /// A Service keeps its addresses and ports where the next state does not name any. Source: `patchAllocatedValues`.
@@ -187,39 +152,19 @@ pub(crate) fn validate_update(served: &Served, old: &Value, next: &Value) -> Res
 }
 
 /// Makes the next state from the present one.
-pub(crate) fn apply_patch(_served: &Served, kind: PatchKind, object: &mut Value, patch: &Value) -> Result<(), Status> {
-    match kind {
-        PatchKind::Json => Err(Status::unsupported_media_type(&PatchKind::MEDIA_TYPES)),
-        PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply => {
-            merge(object, patch);
-            Ok(())
-        }
-    }
-}
-
-fn merge(object: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else {
-        *object = patch.clone();
-        return;
+pub(crate) fn apply_patch(served: &Served, kind: PatchKind, object: &mut Value, patch: &Value) -> Result<(), Status> {
+    let failed = |error: PatchError| match error {
+        PatchError::Malformed(why) => Status::bad_request(why),
+        PatchError::DoesNotFit(why) => Status::unprocessable_patch(&why),
     };
-    if !object.is_object() {
-        *object = json!({});
+    match kind {
+        PatchKind::Json => *object = patch::json_patch(object, patch).map_err(failed)?,
+        PatchKind::Merge | PatchKind::Apply => patch::merge_patch(object, patch),
+        PatchKind::Strategic => match (&served.custom, served.schema()) {
+            (None, Some(shape)) => *object = patch::strategic_merge_patch(shape, object, patch).map_err(failed)?,
+            // Custom kinds have no merge keys.
+            _ => return Err(Status::unsupported_media_type(&PatchKind::CUSTOM_MEDIA_TYPES)),
+        },
     }
-    for (key, value) in fields {
-        if value.is_null() {
-            remove(object, key);
-        } else {
-            merge(&mut object[key], value);
-        }
-    }
-}
-
-fn has_status(served: &Served) -> bool {
-    served.resource.subresource("status").is_some()
-}
-
-fn remove(object: &mut Value, field: &str) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.shift_remove(field);
-    }
+    Ok(())
 }

@@ -40,6 +40,13 @@ impl PatchKind {
         "application/strategic-merge-patch+json",
         "application/apply-patch+yaml",
     ];
+
+    /// Those of custom kinds, whose lists have no merge keys.
+    pub const CUSTOM_MEDIA_TYPES: [&str; 3] = [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    ];
 }
 
 impl Registry {

@@ -3,6 +3,7 @@
 use apimachinery::resources::GroupVersionResource;
 use apimachinery::selector::LabelSelector;
 use apimachinery::status::Status;
+use apimachinery::subresource;
 use serde_json::{Value, json};
 
 use super::{DeleteOptions, Registry, Target, WriteOptions};
@@ -11,33 +12,11 @@ impl Registry {
     /// Binds a Pod to a node. Source: `BindingREST` of upstream's pod storage.
     pub fn bind(&self, target: &Target, binding: &Value, options: &WriteOptions) -> Result<Value, Status> {
         let target = self.pod_of_binding(target, binding)?;
-        let node = binding["target"]["name"].as_str().unwrap_or_default();
-        let kind = binding["target"]["kind"].as_str().unwrap_or_default();
-        if node.is_empty() || !matches!(kind, "" | "Node") {
-            return Err(Status::bad_request(
-                "target.kind must be \"Node\" and target.name must name one",
-            ));
-        }
         self.attempt(&target, || {
             let current = self.get(&target)?;
             let mut pod = current.value();
-            let conflict = |why: String| Status::conflict(&target.group_resource(), &target.name, &why);
-            if let Some(present) = pod["spec"]["nodeName"].as_str().filter(|present| !present.is_empty()) {
-                return Err(conflict(format!("pod {} is already assigned to node \"{present}\"", target.name)).into());
-            }
-            if !pod["metadata"]["deletionTimestamp"].is_null() {
-                let why = format!("pod {} is being deleted, cannot be assigned to a host", target.name);
-                return Err(conflict(why).into());
-            }
-            pod["spec"]["nodeName"] = json!(node);
-            if let Some(annotations) = binding["metadata"]["annotations"].as_object() {
-                for (key, value) in annotations {
-                    pod["metadata"]["annotations"][key] = value.clone();
-                }
-            }
-            let condition = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
-                                   "lastTransitionTime": self.timestamp()});
-            set_condition(&mut pod, condition);
+            subresource::bind(&mut pod, binding, &self.timestamp())
+                .map_err(|why| Status::conflict(&target.group_resource(), &target.name, &why))?;
             self.store_as_is(&target, &current, &pod, options)
         })?;
         Ok(success())
@@ -142,20 +121,6 @@ fn check_budget(budget: &Value, name: &str) -> Result<(), Status> {
         number("currentHealthy")
     );
     Err(Status::disruption_budget(name, &why))
-}
-
-/// Sets a condition of an object's status, by its type.
-fn set_condition(object: &mut Value, condition: Value) {
-    if !object["status"].is_object() {
-        object["status"] = json!({});
-    }
-    match object["status"]["conditions"].as_array_mut() {
-        Some(conditions) => match conditions.iter_mut().find(|known| known["type"] == condition["type"]) {
-            Some(known) => *known = condition,
-            None => conditions.push(condition),
-        },
-        None => object["status"]["conditions"] = json!([condition]),
-    }
 }
 
 /// The answer to an action that leaves no object behind.

@@ -1,85 +1,10 @@
 //! The Scale of an object: how many replicas it wants and has, whatever its kind.
 
-use apimachinery::selector::LabelSelector;
 use apimachinery::status::Status;
-use serde_json::{Value, json};
+use apimachinery::subresource::{ScalePaths, read_scale, write_scale};
+use serde_json::Value;
 
 use super::{PatchKind, Registry, Target, WriteOptions, Written};
-
-/// Where a kind keeps what a Scale shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScalePaths {
-    /// JSON pointer to the wanted replicas.
-    pub spec_replicas: String,
-    /// JSON pointer to the present replicas.
-    pub status_replicas: String,
-    /// JSON pointer to the selector, a LabelSelector or its text; `None` where the kind has none.
-    pub selector: Option<String>,
-}
-
-impl Default for ScalePaths {
-    /// Where all built-in kinds keep it.
-    fn default() -> Self {
-        ScalePaths {
-            spec_replicas: "/spec/replicas".to_owned(),
-            status_replicas: "/status/replicas".to_owned(),
-            selector: Some("/spec/selector".to_owned()),
-        }
-    }
-}
-
-impl ScalePaths {
-    /// The Scale of an object.
-    pub fn view(&self, object: &Value) -> Value {
-        let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
-        let mut metadata = serde_json::Map::new();
-        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-            if let Some(value) = object["metadata"].get(field) {
-                metadata.insert(field.to_owned(), value.clone());
-            }
-        }
-        let mut scale = json!({
-            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-            "spec": {"replicas": number(&self.spec_replicas)},
-            "status": {"replicas": number(&self.status_replicas)},
-        });
-        let selector = self
-            .selector
-            .as_deref()
-            .and_then(|path| object.pointer(path))
-            .map(selector_text);
-        if let Some(selector) = selector.filter(|selector| !selector.is_empty()) {
-            scale["status"]["selector"] = json!(selector);
-        }
-        scale
-    }
-
-    /// Writes the wanted replicas of a Scale into an object.
-    fn set(&self, object: &mut Value, replicas: i64) {
-        let mut place = object;
-        for segment in self.spec_replicas.trim_start_matches('/').split('/') {
-            if !place.is_object() {
-                *place = json!({});
-            }
-            place = &mut place[segment];
-        }
-        *place = json!(replicas);
-    }
-}
-
-/// A selector as text, from any of the three forms in which kinds keep it.
-fn selector_text(selector: &Value) -> String {
-    match selector {
-        Value::String(text) => text.clone(),
-        Value::Object(fields) if fields.contains_key("matchLabels") || fields.contains_key("matchExpressions") => {
-            LabelSelector::from_value(selector)
-                .map(|selector| selector.to_string())
-                .unwrap_or_default()
-        }
-        Value::Object(fields) => LabelSelector::from_map(fields).to_string(),
-        _ => String::new(),
-    }
-}
 
 impl Registry {
     /// Changes the wanted replicas; `change` makes the next Scale from the present one.
@@ -89,25 +14,12 @@ impl Registry {
         options: &WriteOptions,
         change: impl Fn(Value) -> Result<Value, Status>,
     ) -> Result<Value, Status> {
-        let paths = self.scale_paths(target);
+        let paths = scale_paths(target);
         let written = self.attempt(target, || {
             let current = self.get(target)?;
             let mut next = current.value();
-            let scale = change(paths.view(&next))?;
-            let replicas = scale["spec"].get("replicas").map_or(Some(0), Value::as_i64);
-            let Some(replicas) = replicas.filter(|replicas| (0..=i64::from(i32::MAX)).contains(replicas)) else {
-                let cause = apimachinery::status::Cause::invalid(
-                    "spec.replicas",
-                    &scale["spec"]["replicas"],
-                    "must be greater than or equal to 0",
-                );
-                let kind = apimachinery::resources::GroupKind {
-                    group: "autoscaling".into(),
-                    kind: "Scale".into(),
-                };
-                return Err(Status::invalid(&kind, &target.name, vec![cause]).into());
-            };
-            paths.set(&mut next, replicas);
+            let scale = change(read_scale(&next, &paths))?;
+            write_scale(&mut next, &scale, &paths).map_err(Status::bad_request)?;
             next["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
             self.replace(
                 &Target {
@@ -119,10 +31,11 @@ impl Registry {
                 options,
             )
         })?;
-        Ok(paths.view(&match written {
+        let value = match written {
             Written::Stored(stored) => stored.value(),
             Written::DryRun(value) => value,
-        }))
+        };
+        Ok(read_scale(&value, &paths))
     }
 
     /// Changes the wanted replicas by a patch of the Scale.
@@ -148,41 +61,14 @@ impl Registry {
         })
     }
 
-    /// Where a kind keeps what a Scale shows.
-    pub fn scale_paths(&self, target: &Target) -> ScalePaths {
-        target
-            .served
-            .custom
-            .as_ref()
-            .and_then(|custom| custom.scale.clone())
-            .unwrap_or_default()
+    /// The Scale of an object.
+    pub fn scale(&self, target: &Target) -> Result<Value, Status> {
+        Ok(read_scale(&self.get(target)?.value(), &scale_paths(target)))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selectors_in_their_three_forms() {
-        let check = |selector: Value, expect: Value| {
-            let object = json!({"metadata": {"name": "a"}, "spec": {"replicas": 2, "selector": selector}});
-            assert_eq!(ScalePaths::default().view(&object)["status"]["selector"], expect);
-        };
-        check(json!({"matchLabels": {"app": "web"}}), json!("app=web"));
-        check(json!({"app": "web"}), json!("app=web"));
-        check(json!("app=web"), json!("app=web"));
-        check(json!(null), json!(null));
-    }
-
-    #[test]
-    fn the_wanted_replicas_are_written_where_the_kind_keeps_them() {
-        let paths = ScalePaths {
-            spec_replicas: "/spec/size/count".into(),
-            ..ScalePaths::default()
-        };
-        let mut object = json!({"spec": {}});
-        paths.set(&mut object, 3);
-        assert_eq!(object, json!({"spec": {"size": {"count": 3}}}));
-    }
+/// Where a kind keeps what a Scale shows.
+fn scale_paths(target: &Target) -> ScalePaths {
+    let custom = target.served.custom.as_ref().and_then(|custom| custom.scale.clone());
+    custom.unwrap_or_else(ScalePaths::builtin)
 }

@@ -51,7 +51,7 @@ impl Registry {
             return Err(Status::conflict(&target.group_resource(), &target.name, &why).into());
         }
         keep_metadata(&old, &mut next)?;
-        rules::prepare_update(&target.served, &target.subresource, &old, &mut next, &self.timestamp())?;
+        rules::prepare_update(&target.served, &target.subresource, &old, &mut next, &self.timestamp());
         let _allocation = self.allocate(target, &mut next)?;
         rules::validate_update(&target.served, &old, &next)?;
         if options.dry_run {
