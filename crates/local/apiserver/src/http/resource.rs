@@ -79,7 +79,7 @@ where
         return Ok(response);
     }
     match (&parts.method, request.target.name.is_empty()) {
-        (&Method::POST, _) => request.create(&bytes),
+        (&Method::POST, true) => request.create(&bytes),
         (&Method::PUT, false) => request.update(&bytes),
         (&Method::PATCH, false) => request.patch(&bytes),
         (&Method::DELETE, false) => request.delete(&bytes),
