@@ -3,10 +3,20 @@
 //! A built-in sees its operands and an [`Env`]; what it needs from the world it asks the host.
 
 mod aggregates;
+#[cfg(feature = "crypto")]
+mod aws;
 mod bits;
+#[cfg(feature = "crypto")]
+mod crypto;
 pub(crate) mod encoding;
 mod graph;
+#[cfg(feature = "graphql")]
+mod graphql;
+#[cfg(feature = "http")]
+mod http;
 mod json;
+#[cfg(feature = "crypto")]
+mod jwt;
 mod misc;
 mod net;
 mod numbers;
@@ -115,10 +125,20 @@ pub(crate) use encoding::percent_decode;
 const TABLES: &[&[Builtin]] = &[
     operators::TABLE,
     aggregates::TABLE,
+    #[cfg(feature = "crypto")]
+    aws::TABLE,
     bits::TABLE,
+    #[cfg(feature = "crypto")]
+    crypto::TABLE,
     encoding::TABLE,
     graph::TABLE,
+    #[cfg(feature = "graphql")]
+    graphql::TABLE,
+    #[cfg(feature = "http")]
+    http::TABLE,
     json::TABLE,
+    #[cfg(feature = "crypto")]
+    jwt::TABLE,
     misc::TABLE,
     net::TABLE,
     numbers::TABLE,

@@ -35,8 +35,12 @@ mod index;
 mod plan;
 
 mod builtins;
+#[cfg(feature = "crypto")]
+mod crypto;
 mod eval;
 mod glob;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod host;
 mod layout;
 mod template;
