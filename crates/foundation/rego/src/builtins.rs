@@ -23,6 +23,8 @@ mod numbers;
 mod objects;
 mod operators;
 mod regexes;
+#[cfg(feature = "jsonschema")]
+mod schema;
 mod sets;
 mod sprintf;
 mod strings;
@@ -144,6 +146,8 @@ const TABLES: &[&[Builtin]] = &[
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
+    #[cfg(feature = "jsonschema")]
+    schema::TABLE,
     sets::TABLE,
     strings::TABLE,
     time::TABLE,

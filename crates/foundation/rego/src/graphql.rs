@@ -35,10 +35,12 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sentence = self.message.strip_suffix('.').filter(|rest| !rest.ends_with('.'));
+        let message = sentence.unwrap_or(&self.message);
         if self.row == 0 {
-            return write!(f, "{} in GraphQL", self.message);
+            return write!(f, "{message} in GraphQL");
         }
-        write!(f, "{} in GraphQL string at location {}:{}", self.message, self.row, self.col)
+        write!(f, "{message} in GraphQL string at location {}:{}", self.row, self.col)
     }
 }
 

@@ -43,6 +43,8 @@ mod glob;
 mod graphql;
 mod host;
 mod layout;
+#[cfg(feature = "jsonschema")]
+mod schema;
 mod template;
 mod uri;
 mod yaml;

@@ -41,7 +41,7 @@ fn sign(_: &mut Env<'_>, args: &[Value]) -> Outcome {
             return Err(Fault::Type("operand 2 invalid value for 'disable_payload_signing' in AWS config".to_owned()));
         }
     };
-    let method = request.get_str("method").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+    let method = request.get_str("method").and_then(Value::as_str).unwrap_or_default();
     let url = request.get_str("url").and_then(Value::as_str).unwrap_or_default();
     let parts = crate::uri::parse(url).map_err(Fault::Failed)?;
     let part = |name: &str| parts.as_object().and_then(|parts| parts.get_str(name)?.as_str()).unwrap_or_default();

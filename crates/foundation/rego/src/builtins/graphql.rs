@@ -1,6 +1,6 @@
 //! `graphql.*`: texts or trees of queries and schemas.
 
-use super::{Builtin, Fault, Outcome, ok, string, wrong_type};
+use super::{Builtin, Fault, ok, string, wrong_type};
 use crate::graphql::{Problem, Schema, parse_query, parse_schema, prune, validate_query, validate_schema};
 use crate::value::Value;
 
