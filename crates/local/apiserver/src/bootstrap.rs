@@ -1,6 +1,6 @@
 //! What every cluster has from its first moment.
 
-use apimachinery::resources::GroupVersionResource;
+use apimachinery::resources::{GroupVersion, GroupVersionResource};
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
@@ -25,8 +25,26 @@ pub(crate) fn run(registry: &Registry) -> Result<(), Status> {
             object,
         )?;
     }
+    for line in RBAC.lines() {
+        let object: Value = serde_json::from_str(line)
+            .map_err(|error| Status::internal_error(&format!("the default roles cannot be read: {error}")))?;
+        let plural = if object["kind"] == "ClusterRole" {
+            "clusterroles"
+        } else {
+            "clusterrolebindings"
+        };
+        ensure(
+            registry,
+            &GroupVersionResource::new("rbac.authorization.k8s.io", "v1", plural),
+            "",
+            object,
+        )?;
+    }
     Ok(())
 }
+
+/// The default roles and bindings, as kube-apiserver 1.37.2 makes them; `tools/rbac.py` writes the file.
+const RBAC: &str = include_str!("../data/rbac.jsonl");
 
 /// Source: `SystemPriorityClasses` of upstream's scheduling API.
 const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
@@ -60,5 +78,21 @@ fn ensure(registry: &Registry, resource: &GroupVersionResource, namespace: &str,
     match registry.create(&target, object, &options) {
         Err(status) if status.reason != "AlreadyExists" => Err(status),
         _ => Ok(()),
+    }
+}
+
+/// Shows an aggregated API among the APIServices; that it is registered is all that its availability needs.
+pub(crate) fn api_service(registry: &Registry, group_version: &GroupVersion) {
+    let GroupVersion { group, version } = group_version;
+    let object = json!({
+        "metadata": {"name": format!("{version}.{group}"), "labels": {"kube-aggregator.kubernetes.io/automanaged": "true"}},
+        "spec": {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100},
+    });
+    let resource = GroupVersionResource::new("apiregistration.k8s.io", "v1", "apiservices");
+    if let Err(status) = ensure(registry, &resource, "", object) {
+        tracing::warn!(
+            reason = status.reason,
+            "the APIService of {group_version} could not be stored"
+        );
     }
 }

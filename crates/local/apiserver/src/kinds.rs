@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use apimachinery::resources::{GroupVersion, GroupVersionKind, GroupVersionResource, Registry, Resource};
 
+use apimachinery::schema::{self, Schema};
+
+use crate::custom::{self, CustomKind};
+use serde_json::Value;
+
 use crate::store::TableName;
 
 /// One served resource of one version, with where its objects lie.
@@ -16,6 +21,8 @@ pub struct Served {
     pub table: TableName,
     /// The type that is stored; other versions are converted from it.
     pub storage: GroupVersionKind,
+    /// What the definition of a custom kind says; `None` for built-in kinds.
+    pub custom: Option<Arc<CustomKind>>,
 }
 
 impl Served {
@@ -32,6 +39,15 @@ impl Served {
             resource: resource.clone(),
             table: TableName::new(&table.to_string()),
             storage,
+            custom: None,
+        }
+    }
+
+    /// The shape of its objects; `None` for kinds that the server makes up as it answers.
+    pub fn schema(&self) -> Option<&Schema> {
+        match &self.custom {
+            Some(custom) => Some(&custom.schema),
+            None => schema::builtin(&self.resource.kind),
         }
     }
 
@@ -49,28 +65,21 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// The kinds of a registry. The stored version of a group's resource is its preferred one unless `storage` says otherwise.
-    pub fn new(registry: Registry, storage: &HashMap<(String, String), String>) -> Self {
+    /// The built-in kinds.
+    pub fn builtin() -> Self {
+        let registry = Registry::builtin();
         let preferred: HashMap<String, Vec<String>> = registry.groups().into_iter().collect();
         let served = registry.iter().map(|resource| {
-            let chosen = storage
-                .get(&(resource.kind.group.clone(), resource.plural.clone()))
-                .map(String::as_str);
-            let version = chosen.unwrap_or_else(|| {
-                // The first version, in order of preference, that serves this resource.
-                let versions = preferred
-                    .get(&resource.kind.group)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default();
-                let serves = |version: &&String| {
-                    let key = GroupVersionResource::new(&resource.kind.group, version, &resource.plural);
-                    registry.resource(&key).is_some()
-                };
-                versions
-                    .iter()
-                    .find(serves)
-                    .map_or(resource.kind.version.as_str(), String::as_str)
-            });
+            // The stored version is the first one, in order of preference, that serves the resource.
+            let versions = preferred
+                .get(&resource.kind.group)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let serves = |version: &&String| {
+                let key = GroupVersionResource::new(&resource.kind.group, version, &resource.plural);
+                registry.resource(&key).is_some()
+            };
+            let version = versions.iter().find(serves).unwrap_or(&resource.kind.version);
             (
                 resource.group_version_resource(),
                 Arc::new(Served::of(resource, version)),
@@ -80,9 +89,23 @@ impl Kinds {
         Kinds { registry, served }
     }
 
-    /// The built-in kinds.
-    pub fn builtin() -> Self {
-        Kinds::new(Registry::builtin(), &HashMap::new())
+    /// With the kinds of some CustomResourceDefinitions; a name that is served already keeps its meaning.
+    pub fn with_custom<'a>(mut self, definitions: impl IntoIterator<Item = &'a Value>) -> Self {
+        for version in definitions.into_iter().flat_map(custom::versions_of) {
+            let key = version.resource.group_version_resource();
+            if self.served.contains_key(&key) {
+                continue;
+            }
+            self.registry.add(version.resource);
+            if let Some(resource) = self.registry.resource(&key) {
+                let served = Served {
+                    custom: Some(version.custom),
+                    ..Served::of(resource, &version.storage_version)
+                };
+                self.served.insert(key, Arc::new(served));
+            }
+        }
+        self
     }
 
     /// What discovery knows.
@@ -99,6 +122,11 @@ impl Kinds {
     pub fn find_kind(&self, kind: &GroupVersionKind) -> Option<&Arc<Served>> {
         let resource = self.registry.kind(kind)?;
         self.served.get(&resource.group_version_resource())
+    }
+
+    /// Everything that is served, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.served.values()
     }
 
     /// Whether anything of a group version is served.

@@ -17,20 +17,28 @@
 
 pub mod entropy;
 pub mod kubeconfig;
+pub mod pod_access;
 pub mod registry;
 pub mod store;
 
+mod aggregation;
+mod authorize;
 mod bootstrap;
 mod convert;
+mod custom;
 mod http;
 mod kinds;
+mod openapi;
 mod rules;
 mod serve;
 mod server;
 mod table;
 mod tls;
+mod tokens;
 mod user;
 
+pub use aggregation::AggregatedApi;
+pub use custom::CustomKind;
 pub use http::{ApiService, Body, REQUEST_BODY_BYTES_MAX};
 pub use kinds::{Kinds, Served};
 pub use server::{ApiServer, BuildError, Builder};

@@ -4,14 +4,19 @@
 //! ([`rules`](crate::rules)), commit it on the condition that nothing moved in between. Kinds differ by data and by
 //! their rules, never by a handler of their own. Nothing here waits, and nothing here knows HTTP.
 
+mod admission;
 mod create;
+mod definitions;
 mod delete;
 mod list;
 mod options;
 mod patch;
+mod pods;
+mod scale;
+mod services;
 mod update;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use apimachinery::resources::GroupResource;
 use apimachinery::status::Status;
@@ -26,7 +31,7 @@ pub use self::patch::PatchKind;
 
 use crate::entropy::Entropy;
 use crate::kinds::{Kinds, Served};
-use crate::store::{ObjectKey, Store, Stored, WriteError};
+use crate::store::{ObjectKey, Store, Stored, TableName, WriteError};
 
 /// What a request is about.
 #[derive(Clone, Debug)]
@@ -69,6 +74,9 @@ pub enum Written {
     DryRun(Value),
 }
 
+/// The table of CustomResourceDefinitions.
+const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
 /// How often a write that read its own state starts over when another write came in between. Source: the five
 /// attempts of apiserver's patch handler; contention on one object of a laptop does not reach it.
 const ATTEMPTS_MAX: usize = 5;
@@ -79,6 +87,8 @@ pub struct Registry {
     kinds: RwLock<Arc<Kinds>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// Held while a Service looks for a free address, until it is stored.
+    allocation: Mutex<()>,
 }
 
 impl Registry {
@@ -89,6 +99,7 @@ impl Registry {
             kinds: RwLock::new(Arc::new(Kinds::builtin())),
             clock,
             entropy,
+            allocation: Mutex::new(()),
         }
     }
 
@@ -122,6 +133,31 @@ impl Registry {
         self.store
             .get(&target.key())
             .ok_or_else(|| Status::not_found(&target.group_resource(), &target.name))
+    }
+
+    /// Gives an object what only the server may give; the guard is kept until the object is stored.
+    fn allocate(&self, target: &Target, object: &mut Value) -> Result<Option<MutexGuard<'_, ()>>, Status> {
+        if target.served.table.as_str() != "services" {
+            return Ok(None);
+        }
+        let guard = self.allocation.lock().unwrap_or_else(PoisonError::into_inner);
+        self.allocate_service(target, object)?;
+        Ok(Some(guard))
+    }
+
+    /// What follows from a write at once: a definition that came, changed or went changes what is served.
+    fn committed(&self, target: &Target) {
+        if target.served.table.as_str() == DEFINITIONS {
+            self.refresh_kinds();
+        }
+    }
+
+    /// Makes the served kinds anew from the stored definitions.
+    pub(crate) fn refresh_kinds(&self) {
+        let listing = self.store.list(&TableName::new(DEFINITIONS), None, |_| true);
+        let definitions: Vec<Value> = listing.objects.iter().map(|object| object.value()).collect();
+        let kinds = Kinds::builtin().with_custom(&definitions);
+        *self.kinds.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kinds);
     }
 
     /// A read-modify-write that starts over when it lost a race.

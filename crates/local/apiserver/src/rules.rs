@@ -1,104 +1,170 @@
 //! What the kinds' own rules make of a write; one place where they are called.
 
+use apimachinery::defaults;
+use apimachinery::patch::{self, PatchError};
+use apimachinery::schema::{self, Schema};
 use apimachinery::status::Status;
-use serde_json::{Value, json};
+use apimachinery::strategy::{self, Part};
+use serde_json::Value;
 
+use crate::custom;
 use crate::kinds::Served;
-use crate::registry::PatchKind;
+use crate::registry::{FieldValidation, PatchKind};
+
+/// Brings what a client sent into the form of its kind: unknown fields are refused or dropped, types must fit.
+///
+/// `text` is the body as it came, for fields that stand in it twice; empty where the object was made from a patch.
+/// The texts that come back are warnings.
+pub(crate) fn decode(
+    served: &Served,
+    text: &[u8],
+    object: &mut Value,
+    validation: FieldValidation,
+) -> Result<Vec<String>, Status> {
+    let Some(shape) = served.schema() else {
+        return Ok(Vec::new());
+    };
+    let kind = &served.resource.kind;
+    let mut faults: Vec<String> = Vec::new();
+    if validation != FieldValidation::Ignore {
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        faults.extend(
+            schema::duplicate_fields(text)
+                .iter()
+                .map(|path| format!("duplicate field \"{path}\"")),
+        );
+    }
+    if served.custom.is_none() {
+        schema::check_types(shape, object).map_err(|mismatch| Status::cannot_decode(kind, &mismatch.to_string()))?;
+        faults.extend(unknown(shape, object));
+        schema::prune(shape, object);
+        schema::drop_empty(shape, object);
+        defaults::apply(kind, object);
+    } else {
+        faults.extend(unknown(shape, object));
+        schema::prune(shape, object);
+        schema::apply_defaults(shape, object);
+    }
+    match validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(faults),
+        FieldValidation::Strict if faults.is_empty() => Ok(faults),
+        FieldValidation::Strict => Err(Status::strict_decoding(kind, &faults)),
+    }
+}
+
+fn unknown(shape: &Schema, object: &Value) -> Vec<String> {
+    schema::unknown_fields(shape, object)
+        .iter()
+        .map(|path| format!("unknown field \"{path}\""))
+        .collect()
+}
 
 /// Brings a new object into its first state.
-pub(crate) fn prepare_create(served: &Served, object: &mut Value) -> Result<(), Status> {
-    if has_status(served) {
-        remove(object, "status");
-        object["metadata"]["generation"] = json!(1);
+pub(crate) fn prepare_create(served: &Served, object: &mut Value, uid: &str, now: &str) {
+    strategy::prepare_create(&served.resource, object, uid, now);
+    match served.storage.kind.as_str() {
+        "Namespace" if served.custom.is_none() => {
+            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"].clone();
+        }
+        "CustomResourceDefinition" if served.custom.is_none() => {
+            custom::set_default_names(object);
+            custom::establish(object, now);
+        }
+        _ => {}
     }
-    if served.storage.kind == "Namespace" {
-        object["status"] = json!({"phase": "Active"});
-        object["spec"]["finalizers"] = json!(["kubernetes"]);
-    }
-    if served.storage.kind == "Pod" {
-        object["status"] = json!({"phase": "Pending"});
-    }
-    Ok(())
 }
 
 /// Checks a new object.
-pub(crate) fn validate_create(_served: &Served, _object: &Value) -> Result<(), Status> {
-    Ok(())
+pub(crate) fn validate_create(served: &Served, object: &Value) -> Result<(), Status> {
+    let Some(custom) = &served.custom else { return Ok(()) };
+    let causes = schema::validate(&custom.schema, object);
+    invalid(served, object, causes)
+}
+
+fn invalid(served: &Served, object: &Value, causes: Vec<apimachinery::status::Cause>) -> Result<(), Status> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(Status::invalid(&served.resource.kind.group_kind(), name, causes))
 }
 
 /// Brings the next state of an object into form: what the path may not change stays as it was.
-pub(crate) fn prepare_update(served: &Served, subresource: &str, old: &Value, next: &mut Value) -> Result<(), Status> {
-    if subresource == "status" {
-        let status = next["status"].clone();
-        let version = next["metadata"]["managedFields"].clone();
+pub(crate) fn prepare_update(served: &Served, subresource: &str, old: &Value, next: &mut Value, now: &str) {
+    if subresource == "finalize" {
+        let finalizers = next["spec"]["finalizers"].clone();
         *next = old.clone();
-        next["status"] = status;
-        if !version.is_null() {
-            next["metadata"]["managedFields"] = version;
-        }
-        return Ok(());
+        next["spec"]["finalizers"] = finalizers;
+        return;
     }
-    if has_status(served) {
-        match &old["status"] {
-            Value::Null => remove(next, "status"),
-            status => next["status"] = status.clone(),
+    let part = if subresource == "status" {
+        Part::Status
+    } else {
+        Part::Main
+    };
+    strategy::prepare_update(&served.resource, old, next, part);
+    match served.storage.kind.as_str() {
+        "CustomResourceDefinition" if part == Part::Main => {
+            custom::set_default_names(next);
+            custom::establish(next, now);
         }
-        let content = |object: &Value| {
-            let mut object = object.clone();
-            remove(&mut object, "metadata");
-            remove(&mut object, "status");
-            remove(&mut object, "kind");
-            remove(&mut object, "apiVersion");
-            object
-        };
-        if content(old) != content(next) {
-            let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
-            next["metadata"]["generation"] = json!(generation);
+        "Service" if part == Part::Main => keep_addresses(old, next),
+        _ => {}
+    }
+}
+
+/// A Service keeps its addresses and ports where the next state does not name any. Source: `patchAllocatedValues`.
+fn keep_addresses(old: &Value, next: &mut Value) {
+    if next["spec"]["type"] == "ExternalName" || !next["spec"].is_object() {
+        return;
+    }
+    for field in ["clusterIP", "clusterIPs"] {
+        if next["spec"][field].is_null() && !old["spec"][field].is_null() {
+            next["spec"][field] = old["spec"][field].clone();
         }
     }
-    Ok(())
+    let old_ports = old["spec"]["ports"].clone();
+    if !matches!(next["spec"]["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
+        return;
+    }
+    for port in next["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        let same = |known: &&Value| known["port"] == port["port"] && known["protocol"] == port["protocol"];
+        let known = old_ports
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(same)
+            .map(|known| known["nodePort"].clone());
+        if port["nodePort"].is_null()
+            && let Some(known) = known.filter(Value::is_number)
+        {
+            port["nodePort"] = known;
+        }
+    }
 }
 
 /// Checks the next state of an object.
-pub(crate) fn validate_update(_served: &Served, _old: &Value, _next: &Value) -> Result<(), Status> {
-    Ok(())
+pub(crate) fn validate_update(served: &Served, old: &Value, next: &Value) -> Result<(), Status> {
+    let Some(custom) = &served.custom else { return Ok(()) };
+    let causes = schema::validate_update(&custom.schema, next, old);
+    invalid(served, next, causes)
 }
 
 /// Makes the next state from the present one.
-pub(crate) fn apply_patch(_served: &Served, kind: PatchKind, object: &mut Value, patch: &Value) -> Result<(), Status> {
-    match kind {
-        PatchKind::Json => Err(Status::unsupported_media_type(&PatchKind::MEDIA_TYPES)),
-        PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply => {
-            merge(object, patch);
-            Ok(())
-        }
-    }
-}
-
-fn merge(object: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else {
-        *object = patch.clone();
-        return;
+pub(crate) fn apply_patch(served: &Served, kind: PatchKind, object: &mut Value, patch: &Value) -> Result<(), Status> {
+    let failed = |error: PatchError| match error {
+        PatchError::Malformed(why) => Status::bad_request(why),
+        PatchError::DoesNotFit(why) => Status::unprocessable_patch(&why),
     };
-    if !object.is_object() {
-        *object = json!({});
+    match kind {
+        PatchKind::Json => *object = patch::json_patch(object, patch).map_err(failed)?,
+        PatchKind::Merge | PatchKind::Apply => patch::merge_patch(object, patch),
+        PatchKind::Strategic => match (&served.custom, served.schema()) {
+            (None, Some(shape)) => *object = patch::strategic_merge_patch(shape, object, patch).map_err(failed)?,
+            // Custom kinds have no merge keys.
+            _ => return Err(Status::unsupported_media_type(&PatchKind::CUSTOM_MEDIA_TYPES)),
+        },
     }
-    for (key, value) in fields {
-        if value.is_null() {
-            remove(object, key);
-        } else {
-            merge(&mut object[key], value);
-        }
-    }
-}
-
-fn has_status(served: &Served) -> bool {
-    served.resource.subresource("status").is_some()
-}
-
-fn remove(object: &mut Value, field: &str) {
-    if let Some(fields) = object.as_object_mut() {
-        fields.shift_remove(field);
-    }
+    Ok(())
 }

@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use apimachinery::resources::GroupVersion;
 use flyball_core::Clock;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
+use crate::aggregation::{Aggregated, AggregatedApi};
 use crate::bootstrap;
 use crate::entropy::{self, Entropy, SystemEntropy};
-use crate::http::{ApiService, Shared, Trust};
+use crate::http::{ApiService, IN_FLIGHT_MAX, Meter, Shared, Trust};
+use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tls::Identity;
+use crate::tokens::Signer;
 
 /// A Kubernetes API. Clones are handles to the same one.
 #[derive(Clone)]
@@ -25,6 +30,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     data: Option<PathBuf>,
+    pod_access: Option<Arc<dyn PodAccess>>,
 }
 
 /// Why a server could not be built.
@@ -33,6 +39,12 @@ pub enum BuildError {
     /// Keys or certificates could not be made.
     #[error("the server's certificates could not be made: {0}")]
     Certificates(#[from] crate::tls::IdentityError),
+    /// The key that signs service account tokens could not be made.
+    #[error("the key that signs service account tokens could not be made")]
+    SigningKey,
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] crate::store::JournalError),
     /// The objects of a fresh cluster could not be stored.
     #[error("the first objects of the cluster could not be stored: {0}")]
     Bootstrap(String),
@@ -45,6 +57,7 @@ impl ApiServer {
             clock,
             entropy: Arc::new(SystemEntropy),
             data: None,
+            pod_access: None,
         }
     }
 
@@ -53,6 +66,16 @@ impl ApiServer {
     /// `kube::Client::new(server.service(), "default")` works unchanged, watches included.
     pub fn service(&self) -> ApiService {
         ApiService::new(self.shared.clone(), Trust::InProcess)
+    }
+
+    /// Lets somebody else answer the API of a group and version; a later registration of the same takes its place.
+    pub fn register_aggregated(&self, group: &str, version: &str, api: Arc<dyn AggregatedApi>) {
+        let group_version = GroupVersion {
+            group: group.to_owned(),
+            version: version.to_owned(),
+        };
+        bootstrap::api_service(&self.shared.registry, &group_version);
+        self.shared.aggregated.register(group_version, api);
     }
 
     /// The bearer token of the administrator.
@@ -90,14 +113,30 @@ impl Builder {
         self
     }
 
+    /// Who runs Pods: gives their logs, runs commands in them. Without it those requests answer 503.
+    pub fn pod_access(mut self, pod_access: Arc<dyn PodAccess>) -> Self {
+        self.pod_access = Some(pod_access);
+        self
+    }
+
     /// Builds the server and stores what every cluster has.
     pub fn build(self) -> Result<ApiServer, BuildError> {
-        let registry = Registry::new(Arc::new(Store::default()), self.clock.clone(), self.entropy.clone());
+        let store = match &self.data {
+            Some(directory) => Store::open(directory)?,
+            None => Arc::default(),
+        };
+        let registry = Registry::new(store, self.clock.clone(), self.entropy.clone());
+        registry.refresh_kinds();
         bootstrap::run(&registry).map_err(|status| BuildError::Bootstrap(status.message))?;
         let identity = Identity::generate(self.clock.now())?;
         let shared = Shared {
             registry: Arc::new(registry),
             admin_token: entropy::token(&*self.entropy),
+            pod_access: self.pod_access,
+            aggregated: Aggregated::default(),
+            meter: Meter::default(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            signer: Signer::generate().map_err(|_| BuildError::SigningKey)?,
         };
         Ok(ApiServer {
             shared: Arc::new(shared),

@@ -45,7 +45,9 @@ impl Controller for EndpointsController {
         wiring.on(&caches.endpoint_slices, |change: &Change<EndpointSlice>, look_at| {
             for slice in [&change.before, &change.after].into_iter().flatten() {
                 let service = slice.labels().get(slices::SERVICE_NAME);
-                service.into_iter().for_each(|name| look_at(ObjectKey::new(&change.key.namespace, name)));
+                service
+                    .into_iter()
+                    .for_each(|name| look_at(ObjectKey::new(&change.key.namespace, name)));
             }
         });
         let services = caches.services.clone();
@@ -90,7 +92,10 @@ impl Controller for EndpointsController {
 fn selector(service: &Service) -> Option<Selector> {
     let spec = service.spec.as_ref()?;
     let external = spec.type_.as_deref() == Some("ExternalName");
-    let labels = spec.selector.as_ref().filter(|labels| !labels.is_empty() && !external)?;
+    let labels = spec
+        .selector
+        .as_ref()
+        .filter(|labels| !labels.is_empty() && !external)?;
     Some(labels.clone().into_iter().collect())
 }
 

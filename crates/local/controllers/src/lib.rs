@@ -19,12 +19,21 @@ mod action;
 mod caches;
 mod machinery;
 
+mod binder;
+mod collector;
 mod deployment;
+mod disruption;
+mod endpoints;
+mod job;
 mod replicaset;
+mod serviceaccount;
+mod statefulset;
 
 mod names;
 mod ownership;
 mod pods;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -64,6 +73,13 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
     start! {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
+        statefulset::StatefulSetController,
+        job::JobController,
+        endpoints::EndpointsController,
+        binder::Binder,
+        disruption::DisruptionController,
+        serviceaccount::ServiceAccountController,
     }
+    collector::start(cluster, caches.namespaces.clone(), &mut tasks);
     Controllers { tasks }
 }

@@ -56,3 +56,25 @@ pub(crate) fn failure(status: &Status) -> Response<Body> {
     }
     response
 }
+
+/// Warnings an answer carries at most; kubectl prints each.
+const WARNINGS_MAX: usize = 32;
+
+/// Adds warnings to an answer. Source: RFC 7234 §5.5, with the code 299 that upstream uses.
+pub(crate) fn warn(response: &mut Response<Body>, warnings: &[String]) {
+    for warning in warnings.iter().take(WARNINGS_MAX) {
+        let quoted: String = warning
+            .chars()
+            .flat_map(|c| {
+                if matches!(c, '"' | '\\') {
+                    vec!['\\', c]
+                } else {
+                    vec![c]
+                }
+            })
+            .collect();
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+}

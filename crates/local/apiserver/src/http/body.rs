@@ -49,6 +49,14 @@ pub(crate) fn document(content_type: &str, bytes: &[u8]) -> Result<Value, Status
     }
 }
 
+/// Whether a document of this media type is JSON text.
+pub(crate) fn is_json(content_type: &str) -> bool {
+    matches!(
+        content_type.split(';').next().unwrap_or_default().trim(),
+        "" | "application/json"
+    )
+}
+
 const MEDIA_TYPES: [&str; 3] = [
     "application/json",
     "application/yaml",

@@ -7,15 +7,19 @@ use http::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use super::answer::{self, Body, JSON};
+use super::call::Call;
 use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
-use super::{Shared, body, render, watch};
+use super::{Shared, body, render, session, watch};
 use crate::convert::convert;
-use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, Written};
+use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
+use crate::rules;
+use crate::user::User;
 
 /// A request for objects, understood.
 struct Request<'a> {
     shared: &'a Shared,
+    user: &'a User,
     target: Target,
     query: Query,
     accepted: Accepted,
@@ -24,12 +28,18 @@ struct Request<'a> {
 }
 
 /// Answers a request for objects.
-pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, path: &str, body: B) -> Result<Response<Body>, Status>
+pub(crate) async fn answer<B>(
+    shared: &Shared,
+    user: &User,
+    parts: &Parts,
+    call: &Call,
+    body: B,
+) -> Result<Response<Body>, Status>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let path = RequestPath::parse(path).ok_or_else(Status::no_such_path)?;
+    let path = call.resource.as_ref().ok_or_else(Status::no_such_path)?;
     let header = |name| {
         parts
             .headers
@@ -40,13 +50,23 @@ where
     };
     let request = Request {
         shared,
-        target: target_of(shared, &path)?,
-        query: Query::parse(parts.uri.query().unwrap_or_default()),
-        accepted: negotiate(&header(http::header::ACCEPT))?,
+        user,
+        target: target_of(shared, path)?,
+        query: call.query.clone(),
+        accepted: negotiate(&header(http::header::ACCEPT))?.including(call.query.text("includeObject"))?,
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
-    let watched = path.watch || request.query.flag("watch");
+    let (target, query) = (&request.target, &request.query);
+    match (target.subresource.as_str(), &parts.method) {
+        ("log", &Method::GET) => return super::pod::log(shared, target, query).await,
+        ("exec" | "attach", &Method::GET | &Method::POST) => return session::exec(shared, target, query, parts).await,
+        ("portforward", &Method::GET | &Method::POST) => {
+            return session::port_forward(shared, target, query, parts).await;
+        }
+        _ => {}
+    }
+    let watched = call.is_watch();
     if parts.method == Method::GET || parts.method == Method::HEAD {
         return match (request.target.name.is_empty(), watched) {
             (true, false) => request.list(),
@@ -55,8 +75,11 @@ where
         };
     }
     let bytes = body::read(body).await?;
+    if let Some(response) = request.subresource_write(&parts.method, &bytes)? {
+        return Ok(response);
+    }
     match (&parts.method, request.target.name.is_empty()) {
-        (&Method::POST, _) => request.create(&bytes),
+        (&Method::POST, true) => request.create(&bytes),
         (&Method::PUT, false) => request.update(&bytes),
         (&Method::PATCH, false) => request.patch(&bytes),
         (&Method::DELETE, false) => request.delete(&bytes),
@@ -92,6 +115,10 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
+        if self.target.subresource == "scale" {
+            let scale = self.shared.registry.scale(&self.target)?;
+            return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
+        }
         let stored = self.shared.registry.get(&self.target)?;
         let bytes = render::object(
             &self.target.served,
@@ -126,6 +153,64 @@ impl Request<'_> {
         )
     }
 
+    /// Writes of parts that are no form of the object itself; `None` leaves the request to the common verbs.
+    fn subresource_write(&self, method: &Method, bytes: &[u8]) -> Result<Option<Response<Body>>, Status> {
+        let registry = &self.shared.registry;
+        let options = self.query.write_options(&self.user_agent)?;
+        let document = match (self.target.subresource.as_str(), method) {
+            ("scale", &Method::PUT) => {
+                let scale = body::document(&self.content_type, bytes)?;
+                registry.rescale(&self.target, &options, |_| Ok(scale.clone()))?
+            }
+            ("scale", &Method::PATCH) => {
+                let (kind, patch) = self.patch_body(bytes)?;
+                registry.patch_scale(&self.target, kind, &patch, &options)?
+            }
+            ("binding", &Method::POST) => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
+                let binding = body::document(&self.content_type, bytes)?;
+                return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("token", &Method::POST) => {
+                let request = body::document(&self.content_type, bytes)?;
+                let token = super::review::token(self.shared, &self.target, &request)?;
+                return self.encoded(StatusCode::CREATED, answer::to_bytes(&token)).map(Some);
+            }
+            ("", &Method::POST) if REVIEW_GROUPS.contains(&self.target.served.resource.kind.group.as_str()) => {
+                let review = body::document(&self.content_type, bytes)?;
+                let answer = super::review::answer(self.shared, self.user, &self.target, &review)?;
+                let Some(answer) = answer else { return Ok(None) };
+                return self.encoded(StatusCode::CREATED, answer::to_bytes(&answer)).map(Some);
+            }
+            ("eviction", &Method::POST) => {
+                let eviction = body::document(&self.content_type, bytes)?;
+                return self.done(registry.evict(&self.target, &eviction)?);
+            }
+            ("" | "status" | "finalize" | "approval" | "resize" | "ephemeralcontainers", _) => return Ok(None),
+            _ => return Err(Status::method_not_allowed()),
+        };
+        self.encoded(StatusCode::OK, answer::to_bytes(&document)).map(Some)
+    }
+
+    /// An action that leaves no object behind.
+    fn done(&self, status: Value) -> Result<Option<Response<Body>>, Status> {
+        Ok(Some(answer::document(StatusCode::CREATED, &status)))
+    }
+
+    fn patch_body(&self, bytes: &[u8]) -> Result<(PatchKind, Value), Status> {
+        let kind = PatchKind::of_content_type(&self.content_type)
+            .ok_or_else(|| Status::unsupported_media_type(&PatchKind::MEDIA_TYPES))?;
+        let patch = if kind == PatchKind::Apply {
+            body::yaml(bytes)?
+        } else {
+            body::json(bytes)?
+        };
+        Ok((kind, patch))
+    }
+
     fn selection(&self) -> Result<Selection, Status> {
         let fields = self.query.text("fieldSelector");
         let name = &self.target.name;
@@ -139,30 +224,24 @@ impl Request<'_> {
     }
 
     fn create(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.create(&self.target, object, &options)?;
-        self.written(StatusCode::CREATED, written)
+        self.written(StatusCode::CREATED, written, &warnings)
     }
 
     fn update(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let object = self.stored_form(body::document(&self.content_type, bytes)?)?;
         let options = self.query.write_options(&self.user_agent)?;
+        let (object, warnings) = self.stored_form(bytes, &options)?;
         let written = self.shared.registry.update(&self.target, object, &options)?;
-        self.written(StatusCode::OK, written)
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn patch(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
-        let kind = PatchKind::of_content_type(&self.content_type)
-            .ok_or_else(|| Status::unsupported_media_type(&PatchKind::MEDIA_TYPES))?;
-        let patch = if kind == PatchKind::Apply {
-            body::yaml(bytes)?
-        } else {
-            body::json(bytes)?
-        };
+        let (kind, patch) = self.patch_body(bytes)?;
         let options = self.query.write_options(&self.user_agent)?;
-        let written = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
-        self.written(StatusCode::OK, written)
+        let (written, warnings) = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
+        self.written(StatusCode::OK, written, &warnings)
     }
 
     fn delete(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
@@ -186,7 +265,7 @@ impl Request<'_> {
                 let document = status::deleted(&resource, &self.target.name, &uid);
                 Ok(answer::document(StatusCode::OK, &document))
             }
-            Deletion::Pending(written) => self.written(StatusCode::OK, written),
+            Deletion::Pending(written) => self.written(StatusCode::OK, written, &[]),
         }
     }
 
@@ -228,7 +307,8 @@ impl Request<'_> {
     }
 
     /// A body of a client, checked to be of the kind of the path and brought into the version that is stored.
-    fn stored_form(&self, mut object: Value) -> Result<Value, Status> {
+    fn stored_form(&self, bytes: &[u8], options: &WriteOptions) -> Result<(Value, Vec<String>), Status> {
+        let mut object = body::document(&self.content_type, bytes)?;
         let kind = &self.target.served.resource.kind;
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         if !object.is_object() {
@@ -244,16 +324,20 @@ impl Request<'_> {
         }
         object["apiVersion"] = kind.api_version().into();
         object["kind"] = kind.kind.clone().into();
-        Ok(convert(object, &self.target.served.storage))
+        let text = if body::is_json(&self.content_type) { bytes } else { &[] };
+        let warnings = rules::decode(&self.target.served, text, &mut object, options.field_validation)?;
+        Ok((convert(object, &self.target.served.storage), warnings))
     }
 
-    fn written(&self, code: StatusCode, written: Written) -> Result<Response<Body>, Status> {
+    fn written(&self, code: StatusCode, written: Written, warnings: &[String]) -> Result<Response<Body>, Status> {
         let now = self.shared.registry.now();
         let bytes = match written {
             Written::Stored(stored) => render::object(&self.target.served, self.accepted.view, &stored, now),
             Written::DryRun(value) => answer::to_bytes(&render::in_version(&self.target.served, value)),
         };
-        self.encoded(code, bytes)
+        let mut response = self.encoded(code, bytes)?;
+        answer::warn(&mut response, warnings);
+        Ok(response)
     }
 
     /// JSON goes out as it is; YAML is made from it.
@@ -269,6 +353,9 @@ impl Request<'_> {
         }
     }
 }
+
+/// Groups whose kinds are questions.
+const REVIEW_GROUPS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 /// Kinds whose delete answers with the last state instead of a Status. Source: `ReturnDeletedObject` in upstream's registries.
 fn returns_deleted(target: &Target) -> bool {

@@ -11,6 +11,14 @@ use super::Shared;
 use super::answer::{self, Body};
 use super::query::Query;
 
+/// Whether a path is for everybody, also without credentials. Source: the role `system:public-info-viewer`.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(
+        path.trim_end_matches('/'),
+        "/healthz" | "/livez" | "/readyz" | "/version"
+    )
+}
+
 /// Answers the paths that are no objects; `None` leaves the path to the resources.
 pub(crate) fn answer(shared: &Shared, parts: &Parts, path: &str) -> Result<Option<Response<Body>>, Status> {
     let path = path.trim_end_matches('/');
@@ -19,6 +27,11 @@ pub(crate) fn answer(shared: &Shared, parts: &Parts, path: &str) -> Result<Optio
             path,
             Query::parse(parts.uri.query().unwrap_or_default()).flag("verbose"),
         ),
+        "/metrics" => {
+            let text = shared.meter.text(shared.registry.store());
+            answer::bytes(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
+        }
+        "/openapi/v3" => document(&crate::openapi::index(&shared.registry.kinds())),
         "/version" => document(&version()),
         "" => document(&json!({"paths": PATHS})),
         "/api" | "/apis" => roots(shared, parts, path),
@@ -42,13 +55,18 @@ fn document(value: &Value) -> Response<Body> {
 /// Legacy discovery of one group or one version.
 fn group_document(shared: &Shared, path: &str) -> Result<Option<Value>, Status> {
     let kinds = shared.registry.kinds();
+    let registry = shared.discovered();
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match segments.as_slice() {
         ["api", version] => {
-            let found = discovery::api_resource_list(kinds.registry(), &GroupVersion::parse(version));
+            let found = discovery::api_resource_list(&registry, &GroupVersion::parse(version));
             found.map(Some).ok_or_else(Status::no_such_path)
         }
-        ["apis", group] => discovery::api_group(kinds.registry(), group)
+        ["openapi", "v3", rest @ ..] => {
+            let found = crate::openapi::document(&kinds, &rest.join("/"));
+            found.map(Some).ok_or_else(Status::no_such_path)
+        }
+        ["apis", group] => discovery::api_group(&registry, group)
             .map(Some)
             .ok_or_else(Status::no_such_path),
         ["apis", group, version] => {
@@ -56,7 +74,8 @@ fn group_document(shared: &Shared, path: &str) -> Result<Option<Value>, Status> 
                 group: (*group).to_owned(),
                 version: (*version).to_owned(),
             };
-            let found = discovery::api_resource_list(kinds.registry(), &wanted);
+            let own = shared.aggregated.find(&wanted).map(|api| api.resources());
+            let found = own.or_else(|| discovery::api_resource_list(&registry, &wanted));
             found.map(Some).ok_or_else(Status::no_such_path)
         }
         _ => Ok(None),
@@ -65,7 +84,7 @@ fn group_document(shared: &Shared, path: &str) -> Result<Option<Value>, Status> 
 
 /// `/api` and `/apis`: all groups at once for those who ask so, an index for others.
 fn roots(shared: &Shared, parts: &Parts, path: &str) -> Response<Body> {
-    let kinds = shared.registry.kinds();
+    let registry = shared.discovered();
     let accept = parts
         .headers
         .get(http::header::ACCEPT)
@@ -74,7 +93,7 @@ fn roots(shared: &Shared, parts: &Parts, path: &str) -> Response<Body> {
     match (Aggregated::from_accept(accept), path) {
         (Some(form), _) => {
             let root = if path == "/api" { Root::Core } else { Root::Groups };
-            let document = discovery::aggregated(kinds.registry(), root, form, &[]);
+            let document = discovery::aggregated(&registry, root, form, &[]);
             answer::bytes(StatusCode::OK, form.content_type(), answer::to_bytes(&document))
         }
         (None, "/api") => {
@@ -84,7 +103,7 @@ fn roots(shared: &Shared, parts: &Parts, path: &str) -> Response<Body> {
                 .and_then(|value| value.to_str().ok());
             document(&discovery::api_versions(host.unwrap_or("127.0.0.1")))
         }
-        (None, _) => document(&discovery::api_group_list(kinds.registry())),
+        (None, _) => document(&discovery::api_group_list(&registry)),
     }
 }
 

@@ -17,12 +17,15 @@ const GENERATED_PREFIX_MAX: usize = 63 - 5;
 impl Registry {
     /// Stores a new object.
     pub fn create(&self, target: &Target, mut object: Value, options: &WriteOptions) -> Result<Written, Status> {
-        self.admit_namespace(target)?;
+        self.admit_namespace(&target.named(object["metadata"]["name"].as_str().unwrap_or_default()))?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
-        object["metadata"]["uid"] = json!(entropy::uuid(self.entropy()));
-        object["metadata"]["creationTimestamp"] = json!(self.timestamp());
-        rules::prepare_create(&target.served, &mut object)?;
+        let uid = entropy::uuid(self.entropy());
+        rules::prepare_create(&target.served, &mut object, &uid, &self.timestamp());
+        if target.served.table.as_str() == "pods" {
+            self.admit_pod(target, &mut object)?;
+        }
+        let _allocation = self.allocate(target, &mut object)?;
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
@@ -46,40 +49,19 @@ impl Registry {
                 outcome: Outcome::Put(draft),
             };
             match self.store().commit(&write) {
-                Ok(event) => return Ok(Written::Stored(event.object)),
+                Ok(event) => {
+                    self.committed(&target);
+                    if target.served.table.as_str() == "namespaces" {
+                        self.furnish_namespace(&target.name);
+                    }
+                    return Ok(Written::Stored(event.object));
+                }
                 Err(WriteError::Exists) if generated => {}
                 Err(_) => return Err(Status::already_exists(&target.group_resource(), &name)),
             }
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         Err(Status::generate_name_conflict(&target.group_resource(), name))
-    }
-
-    /// Objects live in namespaces that exist and do not end. Source: the admission plugin NamespaceLifecycle.
-    fn admit_namespace(&self, target: &Target) -> Result<(), Status> {
-        if !target.served.resource.namespaced() {
-            return Ok(());
-        }
-        let kinds = self.kinds();
-        let core = apimachinery::resources::GroupVersionResource::new("", "v1", "namespaces");
-        let Some(namespaces) = kinds.find(&core) else {
-            return Ok(());
-        };
-        let namespace = Target {
-            served: namespaces.clone(),
-            namespace: String::new(),
-            name: target.namespace.clone(),
-            subresource: String::new(),
-        };
-        let present = self.get(&namespace)?.value();
-        if present["metadata"]["deletionTimestamp"].is_null() {
-            return Ok(());
-        }
-        let why = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            target.namespace
-        );
-        Err(Status::forbidden(&target.group_resource(), &target.name, &why))
     }
 }
 
@@ -116,14 +98,6 @@ fn prepare_metadata(target: &Target, object: &mut Value) -> Result<(), Status> {
         metadata.insert("namespace".into(), json!(target.namespace));
     } else {
         metadata.remove("namespace");
-    }
-    for decided_here in [
-        "resourceVersion",
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        metadata.remove(decided_here);
     }
     Ok(())
 }

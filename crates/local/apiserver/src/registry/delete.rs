@@ -5,14 +5,18 @@ use std::sync::Arc;
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
-use super::{DeleteOptions, Failure, Propagation, Registry, Target, Written, timestamp};
-use crate::store::{Draft, Expect, Outcome, Stored, Write};
+use super::definitions::{CLEANUP, add_finalizer};
+use super::{DEFINITIONS, DeleteOptions, Failure, Propagation, Registry, Target, Written, timestamp};
+use crate::store::{Expect, Outcome, Stored, Write};
 
 /// The finalizer that lets the garbage collector delete dependents first.
 const FOREGROUND: &str = "foregroundDeletion";
 
 /// The finalizer that lets the garbage collector free dependents first.
 const ORPHAN: &str = "orphan";
+
+/// Namespaces that a cluster cannot be without. Source: the admission plugin NamespaceLifecycle.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// What a deletion did.
 #[derive(Debug)]
@@ -26,11 +30,18 @@ pub enum Deletion {
 impl Registry {
     /// Deletes an object, or starts its end.
     pub fn delete(&self, target: &Target, options: &DeleteOptions) -> Result<Deletion, Status> {
-        self.attempt(target, || {
+        if target.served.table.as_str() == "namespaces" && IMMORTAL.contains(&target.name.as_str()) {
+            let why = "this namespace may not be deleted";
+            return Err(Status::forbidden(&target.group_resource(), &target.name, why));
+        }
+        let deletion = self.attempt(target, || {
             let current = self.get(target)?;
             let mut object = current.value();
             check_preconditions(target, &object, options)?;
             set_finalizers(&mut object, options.propagation);
+            if target.served.table.as_str() == DEFINITIONS && !options.dry_run {
+                add_finalizer(&mut object, CLEANUP);
+            }
             let grace_seconds = grace_seconds(&object, options);
             let waits = grace_seconds > 0 || has_finalizers(&object);
             if options.dry_run {
@@ -43,19 +54,13 @@ impl Registry {
             if object == current.value() {
                 return Ok(Deletion::Pending(Written::Stored(current)));
             }
-            let storage = &target.served.storage;
-            let draft = Draft::new(&storage.api_version(), &storage.kind, &object);
-            let expect = Expect::Revision(current.revision());
-            let write = Write {
-                key: target.key(),
-                expect,
-                outcome: Outcome::Put(draft),
-            };
-            match self.store().commit(&write) {
-                Ok(event) => Ok(Deletion::Pending(Written::Stored(event.object))),
-                Err(error) => Err(Failure::from_write(error, target, false)),
-            }
-        })
+            self.commit_next(target, &current, &object, false)
+                .map(Deletion::Pending)
+        })?;
+        if target.served.table.as_str() == DEFINITIONS && !options.dry_run {
+            self.clean_up_definition(&target.name);
+        }
+        Ok(deletion)
     }
 
     /// Takes an object out of the store.
@@ -67,7 +72,13 @@ impl Registry {
             outcome: Outcome::Delete,
         };
         match self.store().commit(&write) {
-            Ok(event) => Ok(event.object),
+            Ok(event) => {
+                self.committed(target);
+                if target.served.custom.is_some() {
+                    self.finish_definition(target.served.table.as_str());
+                }
+                Ok(event.object)
+            }
             Err(error) => Err(Failure::from_write(error, target, insisted)),
         }
     }

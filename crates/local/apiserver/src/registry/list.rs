@@ -24,7 +24,10 @@ impl Selection {
         let labels = LabelSelector::parse(labels)
             .map_err(|error| Status::bad_request(format!("unable to parse requirement: {error}")))?;
         let fields = FieldSelector::parse(fields).map_err(|error| Status::bad_request(error.to_string()))?;
-        let selectable = Selectable::of(&target.served.resource.kind.group_kind());
+        let mut selectable = Selectable::of(&target.served.resource.kind.group_kind());
+        if let Some(custom) = &target.served.custom {
+            selectable = selectable.with_custom(&custom.version);
+        }
         fields
             .check(&selectable)
             .map_err(|error| Status::bad_request(error.to_string()))?;

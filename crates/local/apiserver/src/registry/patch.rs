@@ -4,6 +4,8 @@ use apimachinery::status::Status;
 use serde_json::Value;
 
 use super::{Registry, Target, WriteOptions, Written};
+use crate::convert::convert;
+use crate::rules;
 
 /// The languages a patch may be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,13 @@ impl PatchKind {
         "application/strategic-merge-patch+json",
         "application/apply-patch+yaml",
     ];
+
+    /// Those of custom kinds, whose lists have no merge keys.
+    pub const CUSTOM_MEDIA_TYPES: [&str; 3] = [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    ];
 }
 
 impl Registry {
@@ -48,16 +57,18 @@ impl Registry {
         kind: PatchKind,
         patch: &Value,
         options: &WriteOptions,
-    ) -> Result<Written, Status> {
+    ) -> Result<(Written, Vec<String>), Status> {
         self.attempt(target, || {
             let current = self.get(target)?;
-            let mut next = current.value();
+            let mut next = convert(current.value(), &target.served.resource.kind);
             if let Some(metadata) = next["metadata"].as_object_mut() {
                 // What remains after the patch is what the client insists on.
                 metadata.shift_remove("resourceVersion");
             }
-            crate::rules::apply_patch(&target.served, kind, &mut next, patch)?;
-            self.replace(target, &current, next, options)
+            rules::apply_patch(&target.served, kind, &mut next, patch)?;
+            let warnings = rules::decode(&target.served, &[], &mut next, options.field_validation)?;
+            let next = convert(next, &target.served.storage);
+            Ok((self.replace(target, &current, next, options)?, warnings))
         })
     }
 }

@@ -51,7 +51,8 @@ impl Registry {
             return Err(Status::conflict(&target.group_resource(), &target.name, &why).into());
         }
         keep_metadata(&old, &mut next)?;
-        rules::prepare_update(&target.served, &target.subresource, &old, &mut next)?;
+        rules::prepare_update(&target.served, &target.subresource, &old, &mut next, &self.timestamp());
+        let _allocation = self.allocate(target, &mut next)?;
         rules::validate_update(&target.served, &old, &next)?;
         if options.dry_run {
             return Ok(Written::DryRun(next));
@@ -61,8 +62,8 @@ impl Registry {
         }
         let storage = &target.served.storage;
         next["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
-        next["apiVersion"] = old["apiVersion"].clone();
-        next["kind"] = old["kind"].clone();
+        next["apiVersion"] = storage.api_version().into();
+        next["kind"] = storage.kind.clone().into();
         if next == old {
             // A write that changes nothing is no write: no new version, no event.
             let present = self
@@ -71,7 +72,32 @@ impl Registry {
                 .filter(|present| present.revision() == current.revision());
             return present.map(Written::Stored).ok_or(Failure::Race);
         }
-        let draft = Draft::new(&storage.api_version(), &storage.kind, &next);
+        self.commit_next(target, current, &next, insisted)
+    }
+
+    /// Writes a next state that the server itself made; no rule of the kind looks at it again.
+    pub(super) fn store_as_is(
+        &self,
+        target: &Target,
+        current: &Stored,
+        next: &Value,
+        options: &WriteOptions,
+    ) -> Result<Written, Failure> {
+        if options.dry_run {
+            return Ok(Written::DryRun(next.clone()));
+        }
+        self.commit_next(target, current, next, false)
+    }
+
+    pub(super) fn commit_next(
+        &self,
+        target: &Target,
+        current: &Stored,
+        next: &Value,
+        insisted: bool,
+    ) -> Result<Written, Failure> {
+        let storage = &target.served.storage;
+        let draft = Draft::new(&storage.api_version(), &storage.kind, next);
         let expect = Expect::Revision(current.revision());
         let write = Write {
             key: target.key(),
@@ -79,7 +105,10 @@ impl Registry {
             outcome: Outcome::Put(draft),
         };
         match self.store().commit(&write) {
-            Ok(event) => Ok(Written::Stored(event.object)),
+            Ok(event) => {
+                self.committed(target);
+                Ok(Written::Stored(event.object))
+            }
             Err(error) => Err(Failure::from_write(error, target, insisted)),
         }
     }

@@ -34,7 +34,11 @@ pub(super) fn families(service: &Service) -> Vec<Family> {
         .flatten()
         .map(|family| if family == "IPv6" { Family::Ipv6 } else { Family::Ipv4 })
         .collect();
-    if families.is_empty() { vec![Family::Ipv4] } else { families }
+    if families.is_empty() {
+        vec![Family::Ipv4]
+    } else {
+        families
+    }
 }
 
 /// A port of an endpoint: the Service port's name with the number that the Pod has for it.
@@ -51,7 +55,8 @@ pub(super) fn address(pod: &Pod, family: Family) -> Option<&str> {
     let status = pod.status.as_ref().filter(|_| !pods::is_finished(pod))?;
     let all = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str());
     let first = status.pod_ip.as_deref();
-    all.chain(first).find(|address| !address.is_empty() && Family::of(address) == family)
+    all.chain(first)
+        .find(|address| !address.is_empty() && Family::of(address) == family)
 }
 
 /// The Service's ports as this Pod has them. A named target that the Pod does not have is left out, so Pods
@@ -90,10 +95,13 @@ fn named_port(pod: &Pod, name: &str, of_protocol: &str) -> Option<i32> {
     // Restartable init containers (sidecars) serve too.
     let is_sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
     let sidecars = spec.init_containers.iter().flatten().filter(is_sidecar);
-    let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
-    let mut named = ports.filter(|port| {
-        port.name.as_deref() == Some(name) && protocol(port.protocol.as_deref()) == of_protocol
-    });
+    let ports = spec
+        .containers
+        .iter()
+        .chain(sidecars)
+        .flat_map(|container| container.ports.iter().flatten());
+    let mut named =
+        ports.filter(|port| port.name.as_deref() == Some(name) && protocol(port.protocol.as_deref()) == of_protocol);
     named.next().map(|port| port.container_port)
 }
 
@@ -107,8 +115,15 @@ pub(super) fn hostname(service: &Service, pod: &Pod) -> Option<String> {
 /// The zone of the Pod's node.
 pub(super) fn zone(observed: &Observed, pod: &Pod) -> Option<String> {
     let name = pod.spec.as_ref()?.node_name.as_ref()?;
-    let node = observed.nodes.iter().find(|node| node.metadata.name.as_ref() == Some(name))?;
-    node.metadata.labels.as_ref()?.get("topology.kubernetes.io/zone").cloned()
+    let node = observed
+        .nodes
+        .iter()
+        .find(|node| node.metadata.name.as_ref() == Some(name))?;
+    node.metadata
+        .labels
+        .as_ref()?
+        .get("topology.kubernetes.io/zone")
+        .cloned()
 }
 
 pub(super) fn publishes_not_ready(service: &Service) -> bool {

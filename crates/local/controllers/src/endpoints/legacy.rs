@@ -25,7 +25,10 @@ pub(super) fn reconcile(observed: &Observed, plan: &mut Plan) {
         Some(endpoints) => {
             let metadata = json!({ "resourceVersion": endpoints.resource_version() });
             let subsets = (!subsets.is_empty()).then_some(subsets);
-            plan.push(Action::patch(&**endpoints, json!({ "metadata": metadata, "subsets": subsets })));
+            plan.push(Action::patch(
+                &**endpoints,
+                json!({ "metadata": metadata, "subsets": subsets }),
+            ));
         }
         None => plan.push(Action::create(&draft(observed, subsets))),
     }
@@ -71,7 +74,10 @@ fn subsets(observed: &Observed) -> Vec<EndpointSubset> {
     let family = address::families(service)[0];
     let publishes_all = address::publishes_not_ready(service);
     let mut by_ports = BTreeMap::<Vec<Port>, Addresses>::new();
-    let in_service = observed.pods.iter().filter(|pod| publishes_all || !pods::is_terminating(pod));
+    let in_service = observed
+        .pods
+        .iter()
+        .filter(|pod| publishes_all || !pods::is_terminating(pod));
     let addressed = in_service.filter_map(|pod| address::address(pod, family).map(|address| (pod, address)));
     for (pod, address) in addressed.take(ADDRESSES_MAX) {
         let addresses = by_ports.entry(address::ports(service, pod)).or_default();
@@ -81,7 +87,10 @@ fn subsets(observed: &Observed) -> Vec<EndpointSubset> {
         };
         list.push(endpoint_address(observed, pod, address));
     }
-    by_ports.into_iter().map(|(ports, addresses)| subset(ports, addresses)).collect()
+    by_ports
+        .into_iter()
+        .map(|(ports, addresses)| subset(ports, addresses))
+        .collect()
 }
 
 fn endpoint_address(observed: &Observed, pod: &Pod, address: &str) -> EndpointAddress {

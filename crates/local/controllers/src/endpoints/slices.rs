@@ -46,7 +46,10 @@ pub(super) fn reconcile(observed: &Observed, plan: &mut Plan) {
             slice.address_type == wanted.family.name() && slice.metadata.deletion_timestamp.is_none()
         };
         let same_ports = |slice: &Arc<EndpointSlice>| fits(slice) && same(&slice.ports, &slice_ports(&wanted.ports));
-        let best = existing.iter().position(same_ports).or_else(|| existing.iter().position(fits));
+        let best = existing
+            .iter()
+            .position(same_ports)
+            .or_else(|| existing.iter().position(fits));
         match best {
             Some(at) => update(observed, &existing.remove(at), &wanted, plan),
             None => missing.push(wanted),
@@ -56,7 +59,10 @@ pub(super) fn reconcile(observed: &Observed, plan: &mut Plan) {
     for (wanted, name) in missing.into_iter().zip(names) {
         plan.push(Action::create(&draft(&observed.service, &wanted, name)));
     }
-    for slice in existing.iter().filter(|slice| slice.metadata.deletion_timestamp.is_none()) {
+    for slice in existing
+        .iter()
+        .filter(|slice| slice.metadata.deletion_timestamp.is_none())
+    {
         plan.push(Action::delete(&**slice, Deletion::default()));
     }
 }
@@ -70,14 +76,20 @@ fn wanted(observed: &Observed) -> Vec<Wanted> {
         for pod in &observed.pods {
             if let Some(address) = address::address(pod, family) {
                 let ports = address::ports(&observed.service, pod);
-                by_ports.entry(ports).or_default().push(endpoint(observed, pod, address));
+                by_ports
+                    .entry(ports)
+                    .or_default()
+                    .push(endpoint(observed, pod, address));
             }
         }
         if by_ports.is_empty() {
             by_ports.insert(Vec::new(), Vec::new());
         }
         for (ports, endpoints) in by_ports {
-            let mut chunks: Vec<_> = endpoints.chunks(ENDPOINTS_PER_SLICE).map(<[Endpoint]>::to_vec).collect();
+            let mut chunks: Vec<_> = endpoints
+                .chunks(ENDPOINTS_PER_SLICE)
+                .map(<[Endpoint]>::to_vec)
+                .collect();
             if chunks.is_empty() {
                 chunks.push(Vec::new());
             }
@@ -145,7 +157,8 @@ fn same<T: PartialEq>(a: &Option<Vec<T>>, b: &[T]) -> bool {
 
 fn update(observed: &Observed, slice: &EndpointSlice, wanted: &Wanted, plan: &mut Plan) {
     let (ports, labels) = (slice_ports(&wanted.ports), labels(&observed.service));
-    let up_to_date = same(&slice.endpoints, &wanted.endpoints) && same(&slice.ports, &ports) && *slice.labels() == labels;
+    let up_to_date =
+        same(&slice.endpoints, &wanted.endpoints) && same(&slice.ports, &ports) && *slice.labels() == labels;
     if up_to_date {
         return;
     }
@@ -164,7 +177,12 @@ fn update(observed: &Observed, slice: &EndpointSlice, wanted: &Wanted, plan: &mu
 fn new_names(observed: &Observed, count: usize) -> Vec<String> {
     let service = &*observed.service;
     let base = format!("{}-", service.name_any());
-    let taken = |name: &str| observed.slices.iter().any(|slice| slice.metadata.name.as_deref() == Some(name));
+    let taken = |name: &str| {
+        observed
+            .slices
+            .iter()
+            .any(|slice| slice.metadata.name.as_deref() == Some(name))
+    };
     free_names(&base, &service.uid().unwrap_or_default(), count, taken)
 }
 

@@ -66,7 +66,7 @@ async fn one(cluster: &Cluster, events: &EventRecorder, expected: &mut Expected,
             expected.departure(&target);
             Ok(())
         }
-        Action::Bind { pod, node } => bind(cluster, &pod, &node).await,
+        Action::Bind { pod, node } => bind(cluster, expected, &pod, &node).await,
         Action::Event {
             about,
             event_type,
@@ -116,14 +116,23 @@ async fn delete(cluster: &Cluster, target: &Target, mut deletion: Deletion) -> R
     }
 }
 
-async fn bind(cluster: &Cluster, pod: &Target, node: &str) -> Result<(), Error> {
+/// Binds a Pod. One that is gone or was bound by another needs nothing more.
+async fn bind(cluster: &Cluster, expected: &mut Expected, pod: &Target, node: &str) -> Result<(), Error> {
     let binding = json!({
         "apiVersion": "v1", "kind": "Binding",
         "metadata": { "name": pod.key.name, "namespace": pod.key.namespace, "uid": pod.uid },
         "target": { "apiVersion": "v1", "kind": "Node", "name": node },
     });
     let pods = cluster.values(&pod.kind, pod.key.namespace());
-    pods.create_at(&pod.key.name, "binding", &binding).await.map(drop)
+    match pods.create_at(&pod.key.name, "binding", &binding).await {
+        Ok(_) | Err(Error::NotFound(_) | Error::Conflict(_)) => {}
+        Err(error) => return Err(error),
+    }
+    // The answer to a binding has no revision, and the next placement must see this one.
+    if let Some(bound) = pods.find(&pod.key.name).await? {
+        expected.revision(&pod.kind.plural, revision(&bound));
+    }
+    Ok(())
 }
 
 fn tell_created(events: &EventRecorder, owner: ObjectReference, target: &Target, error: Option<&Error>) {
