@@ -55,12 +55,12 @@ pub mod flags;
 
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
-pub use discovery::{Offered, QueryStatus};
-pub use objects::{ClusterObjects, PodCache, mapper_of};
-pub use engine::{Adapter, AdapterOptions};
-pub use serve::MetricsService;
-pub use source::{MetricsQuery, ObjectLookup};
 pub use config::Config;
+pub use discovery::{Offered, QueryStatus};
+pub use engine::{Adapter, AdapterOptions};
+pub use objects::{ClusterObjects, PodCache, mapper_of};
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
 pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
 pub use rule::{Filter, Rule};
+pub use serve::MetricsService;
+pub use source::{MetricsQuery, ObjectLookup};
