@@ -115,6 +115,12 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
+        if matches!(
+            self.target.subresource.as_str(),
+            "proxy" | "binding" | "eviction" | "token" | "finalize"
+        ) {
+            return Err(Status::method_not_allowed());
+        }
         if self.target.subresource == "scale" {
             let scale = self.shared.registry.scale(&self.target)?;
             return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
