@@ -47,4 +47,8 @@ pub mod subresource;
 
 pub mod table;
 
+pub mod ssa;
+
+pub mod protobuf;
+
 pub mod encoding;

@@ -26,7 +26,7 @@ pub struct Status {
     /// The sentence that people read.
     pub message: String,
     /// What it is about.
-    pub details: Details,
+    pub details: Box<Details>,
 }
 
 /// What a [`Status`] is about; empty parts are left out of the document.
@@ -63,7 +63,7 @@ impl Status {
             code,
             reason,
             message: message.into(),
-            details,
+            details: Box::new(details),
         }
     }
 
@@ -331,7 +331,7 @@ impl Status {
             uid,
             causes,
             retry_after_seconds,
-        } = &self.details;
+        } = &*self.details;
         for (key, text) in [
             ("name", name),
             ("group", group),

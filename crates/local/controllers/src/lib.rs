@@ -24,8 +24,10 @@ mod collector;
 mod deployment;
 mod disruption;
 mod endpoints;
+mod job;
 mod replicaset;
 mod serviceaccount;
+mod statefulset;
 
 mod names;
 mod ownership;
@@ -71,6 +73,8 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
     start! {
         deployment::DeploymentController,
         replicaset::ReplicaSetController,
+        statefulset::StatefulSetController,
+        job::JobController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,

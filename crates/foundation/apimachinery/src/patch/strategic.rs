@@ -159,7 +159,7 @@ fn merge_lists(
                 original.push(item.clone());
             }
         }
-        return Ok(arrange(original, patch, order, |item| Some(item)));
+        return Ok(arrange(original, order, |item| Some(item)));
     };
     if patch.iter().any(|item| item[DIRECTIVE] == "replace") {
         let kept = patch.iter().filter(|item| item.get(DIRECTIVE).is_none());
@@ -193,13 +193,12 @@ fn merge_lists(
             )?)),
         }
     }
-    Ok(arrange(original, patch, order, |item| item.get(key)))
+    Ok(arrange(original, order, |item| item.get(key)))
 }
 
 /// Orders a merged list by `$setElementOrder`: named elements in that order, others before the named one that followed them.
 fn arrange<'a>(
     items: Vec<Value>,
-    _patch: &[Value],
     order: Option<&Vec<Value>>,
     key: impl for<'b> Fn(&'b Value) -> Option<&'b Value> + 'a,
 ) -> Vec<Value> {
@@ -209,7 +208,7 @@ fn arrange<'a>(
             .iter()
             .position(|named| key(named) == key(item) || Some(named) == key(item))
     };
-    let (mut named, others): (Vec<(usize, Value)>, Vec<(usize, Value)>) = items
+    let (mut named, others): (Vec<_>, Vec<_>) = items
         .into_iter()
         .enumerate()
         .partition(|(_, item)| rank(item).is_some());

@@ -18,7 +18,7 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
                 || (address.parse::<Ipv6Addr>().is_ok() && bits <= 128)
         }),
         "byte" => {
-            text.len() % 4 == 0
+            text.len().is_multiple_of(4)
                 && text
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
