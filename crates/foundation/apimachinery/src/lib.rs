@@ -44,6 +44,7 @@ pub mod patch;
 pub mod defaults;
 pub mod strategy;
 pub mod subresource;
+pub mod validation;
 
 pub mod table;
 

@@ -27,17 +27,13 @@ const DEPTH_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProtobufError {
     /// It does not start with the magic bytes.
-    #[error(
-        "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
-    )]
+    #[error("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")]
     Prefix,
     /// The bytes are no protobuf message.
     #[error("the body is not a well-formed protobuf message: {0} at byte {1}")]
     Malformed(&'static str, usize),
     /// The kind has no protobuf form here.
-    #[error(
-        "no kind {kind:?} is registered for version {version:?} in protobuf; send application/json instead"
-    )]
+    #[error("no kind {kind:?} is registered for version {version:?} in protobuf; send application/json instead")]
     UnknownKind {
         /// The `apiVersion` of the body.
         version: String,
@@ -49,8 +45,7 @@ pub enum ProtobufError {
 /// Decodes a whole body; `expected` stands in for a kind that the body leaves out.
 pub fn decode(body: &[u8], expected: Option<&GroupVersionKind>) -> Result<Value, ProtobufError> {
     let raw = body.strip_prefix(MAGIC).ok_or(ProtobufError::Prefix)?;
-    let (mut version, mut kind, mut object): (String, String, &[u8]) =
-        (String::new(), String::new(), &[]);
+    let (mut version, mut kind, mut object): (String, String, &[u8]) = (String::new(), String::new(), &[]);
     let mut reader = Reader::new(raw);
     while let Some((number, token)) = reader.next()? {
         match (number, token) {
@@ -58,12 +53,8 @@ pub fn decode(body: &[u8], expected: Option<&GroupVersionKind>) -> Result<Value,
                 let mut type_meta = Reader::new(bytes);
                 while let Some((number, token)) = type_meta.next()? {
                     match (number, token) {
-                        (1, Token::Bytes(text)) => {
-                            version = String::from_utf8_lossy(text).into_owned()
-                        }
-                        (2, Token::Bytes(text)) => {
-                            kind = String::from_utf8_lossy(text).into_owned()
-                        }
+                        (1, Token::Bytes(text)) => version = String::from_utf8_lossy(text).into_owned(),
+                        (2, Token::Bytes(text)) => kind = String::from_utf8_lossy(text).into_owned(),
                         _ => {}
                     }
                 }

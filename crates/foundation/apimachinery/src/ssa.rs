@@ -79,9 +79,7 @@ fn strip(set: &FieldSet) -> FieldSet {
 fn out_of_reach(writer: &Writer<'_>, status_is_apart: bool) -> FieldSet {
     let mut set = FieldSet::default();
     if writer.subresource == "status" {
-        ["spec", "data"]
-            .iter()
-            .for_each(|name| set.insert_fields(&[name]));
+        ["spec", "data"].iter().for_each(|name| set.insert_fields(&[name]));
     } else if status_is_apart {
         set.insert_fields(&["status"]);
     }
@@ -114,9 +112,7 @@ pub fn track_update(
 ) {
     let recorded = live.map(Managers::of).unwrap_or_default();
     let mut managers = match new["metadata"].get("managedFields") {
-        Some(Value::Array(entries)) if entries.len() == 1 && entries[0] == json!({}) => {
-            Managers::default()
-        }
+        Some(Value::Array(entries)) if entries.len() == 1 && entries[0] == json!({}) => Managers::default(),
         Some(Value::Array(entries)) if !entries.is_empty() => Managers::of(new),
         _ => recorded,
     };
@@ -127,14 +123,7 @@ pub fn track_update(
         set_managed(new, &managers);
         return;
     }
-    record(
-        schema,
-        &plain_live,
-        &plain_new,
-        &mut managers,
-        writer,
-        status_is_apart,
-    );
+    record(schema, &plain_live, &plain_new, &mut managers, writer, status_is_apart);
     set_managed(new, &managers);
 }
 
@@ -149,13 +138,7 @@ fn record(
     let ignored = out_of_reach(writer, status_is_apart);
     let changes = compare(schema, live, new).excluding(&ignored);
     let gained = strip(&changes.modified.union(&changes.added));
-    managers.release(
-        &changes
-            .modified
-            .union(&changes.added)
-            .union(&changes.removed),
-        None,
-    );
+    managers.release(&changes.modified.union(&changes.added).union(&changes.removed), None);
     if !gained.is_empty() {
         let own = managers.entry(Operation::Update, writer);
         own.set = own.set.union(&gained);
@@ -247,10 +230,7 @@ pub fn apply(
 fn check_configuration(configuration: &Value, writer: &Writer<'_>) -> Result<(), Status> {
     let version = configuration["apiVersion"].as_str().unwrap_or_default();
     if version != writer.api_version {
-        let (given, expected) = (
-            GroupVersion::parse(version),
-            GroupVersion::parse(writer.api_version),
-        );
+        let (given, expected) = (GroupVersion::parse(version), GroupVersion::parse(writer.api_version));
         return Err(Status::bad_request(format!(
             "Incorrect version specified in apply patch. Specified patch version: {given}, expected: {expected}"
         )));
@@ -272,32 +252,19 @@ fn prune(schema: &Schema, merged: Value, previous: &FieldSet, owned: &FieldSet) 
         return merged;
     }
     let named = |set: &FieldSet| typed::with_struct_fields(schema, set);
-    let fields = |object: &Value| {
-        field_set(schema, object)
-            .map(|set| named(&set))
-            .unwrap_or_default()
-    };
+    let fields = |object: &Value| field_set(schema, object).map(|set| named(&set)).unwrap_or_default();
     let all = fields(&merged);
     let bare = typed::remove(schema, &merged, &named(previous));
-    let kept = typed::remove(
-        schema,
-        &merged,
-        &all.difference(&fields(&bare).union(&named(owned))),
-    );
+    let kept = typed::remove(schema, &merged, &all.difference(&fields(&bare).union(&named(owned))));
     // What the removal left dangling but was never applied stays.
     typed::remove(
         schema,
         &merged,
-        &all.difference(&fields(&kept))
-            .intersection(&named(previous)),
+        &all.difference(&fields(&kept)).intersection(&named(previous)),
     )
 }
 
-fn unchanged_since_client_side_apply(
-    schema: &Schema,
-    live: &Value,
-    writer: &Writer<'_>,
-) -> FieldSet {
+fn unchanged_since_client_side_apply(schema: &Schema, live: &Value, writer: &Writer<'_>) -> FieldSet {
     let annotation = live["metadata"]["annotations"]
         .get(LAST_APPLIED)
         .and_then(Value::as_str);
@@ -335,11 +302,7 @@ fn conflict_status(conflicts: &[(String, Vec<String>)]) -> Status {
                 }
                 lines.push(format!("- {}", path(fields)));
             }
-            format!(
-                "Apply failed with {} conflicts: {}",
-                many.len(),
-                lines.join("\n")
-            )
+            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
         }
     };
     Status::apply_conflict(message, causes)

@@ -8,12 +8,8 @@ const RECORDED: &str = include_str!("../../data/protobuf.tsv");
 const META: &str = "apimachinery.pkg.apis.meta.v1";
 
 /// What a line says stays text until a body needs it.
-static LINES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
-    RECORDED
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .collect()
-});
+static LINES: LazyLock<HashMap<&'static str, &'static str>> =
+    LazyLock::new(|| RECORDED.lines().filter_map(|line| line.split_once('\t')).collect());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -20,8 +20,7 @@ fn without_hollow_structs(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.values_mut().for_each(without_hollow_structs);
-            let hollow =
-                |name: &str, value: &Value| BY_VALUE.contains(&name) && *value == json!({});
+            let hollow = |name: &str, value: &Value| BY_VALUE.contains(&name) && *value == json!({});
             fields.retain(|name, value| !value.is_null() && !hollow(name, value));
         }
         Value::Array(items) => items.iter_mut().for_each(without_hollow_structs),

@@ -68,11 +68,7 @@ impl RequestPath {
 
     /// Group, version and resource.
     pub fn group_version_resource(&self) -> GroupVersionResource {
-        GroupVersionResource::new(
-            &self.group_version.group,
-            &self.group_version.version,
-            &self.resource,
-        )
+        GroupVersionResource::new(&self.group_version.group, &self.group_version.version, &self.resource)
     }
 }
 
@@ -130,40 +126,16 @@ mod tests {
         );
         check(
             "/api/v1/namespaces/a/finalize",
-            Some((
-                "v1",
-                Some("a"),
-                "namespaces",
-                Some("a"),
-                Some("finalize"),
-                "",
-            )),
+            Some(("v1", Some("a"), "namespaces", Some("a"), Some("finalize"), "")),
         );
-        check(
-            "/api/v1/namespaces",
-            Some(("v1", None, "namespaces", None, None, "")),
-        );
+        check("/api/v1/namespaces", Some(("v1", None, "namespaces", None, None, "")));
         check(
             "/apis/apps/v1/namespaces/a/deployments/web/scale/",
-            Some((
-                "apps/v1",
-                Some("a"),
-                "deployments",
-                Some("web"),
-                Some("scale"),
-                "",
-            )),
+            Some(("apps/v1", Some("a"), "deployments", Some("web"), Some("scale"), "")),
         );
         check(
             "/api/v1/namespaces/a/services/http:web:80/proxy/x/y",
-            Some((
-                "v1",
-                Some("a"),
-                "services",
-                Some("http:web:80"),
-                Some("proxy"),
-                "x/y",
-            )),
+            Some(("v1", Some("a"), "services", Some("http:web:80"), Some("proxy"), "x/y")),
         );
         check(
             "/api/v1/watch/namespaces/a/pods",

@@ -56,10 +56,7 @@ pub(super) struct Managers {
 impl Managers {
     /// Those of an object; entries that cannot be read are left out.
     pub(super) fn of(object: &Value) -> Self {
-        let entries = object["metadata"]["managedFields"]
-            .as_array()
-            .into_iter()
-            .flatten();
+        let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
         let read = |entry: &Value| {
             let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
             let operation = match entry["operation"].as_str()? {
@@ -115,17 +112,9 @@ impl Managers {
     }
 
     /// Titles and paths of what others than the applier own of these fields, by title.
-    pub(super) fn conflicts(
-        &self,
-        fields: &FieldSet,
-        writer: &Writer<'_>,
-    ) -> Vec<(String, Vec<String>)> {
+    pub(super) fn conflicts(&self, fields: &FieldSet, writer: &Writer<'_>) -> Vec<(String, Vec<String>)> {
         let mut conflicts = Vec::new();
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| !entry.is(Operation::Apply, writer))
-        {
+        for entry in self.entries.iter().filter(|entry| !entry.is(Operation::Apply, writer)) {
             let paths = entry.set.intersection(fields).paths();
             conflicts.extend(paths.into_iter().map(|path| (entry.title(), path)));
         }
@@ -162,9 +151,8 @@ impl Managers {
                 return;
             };
             let removed = self.entries.remove(oldest);
-            let same = |entry: &&mut Entry| {
-                entry.operation == Operation::Update && entry.api_version == removed.api_version
-            };
+            let same =
+                |entry: &&mut Entry| entry.operation == Operation::Update && entry.api_version == removed.api_version;
             match self.entries.iter_mut().find(same) {
                 Some(next) => {
                     next.set = next.set.union(&removed.set);

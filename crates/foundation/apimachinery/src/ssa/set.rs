@@ -38,9 +38,7 @@ impl FieldSet {
         let mut fields = Map::new();
         for (step, child) in &self.children {
             let mut below = child.to_value();
-            if let (true, false, Value::Object(fields)) =
-                (child.member, child.children.is_empty(), &mut below)
-            {
+            if let (true, false, Value::Object(fields)) = (child.member, child.children.is_empty(), &mut below) {
                 fields.shift_insert(0, ".".to_owned(), Value::Object(Map::new()));
             }
             fields.insert(step.clone(), below);
@@ -73,9 +71,7 @@ impl FieldSet {
 
     /// Whether this very path is in the set.
     pub(super) fn has(&self, path: &[String]) -> bool {
-        let last = path
-            .iter()
-            .try_fold(self, |set, step| set.children.get(step));
+        let last = path.iter().try_fold(self, |set, step| set.children.get(step));
         last.is_some_and(|set| set.member)
     }
 
@@ -88,10 +84,7 @@ impl FieldSet {
     }
 
     /// With every step's own membership decided anew by `decide(step, path below)`.
-    pub(super) fn map_children(
-        &self,
-        mut decide: impl FnMut(&str, &FieldSet) -> FieldSet,
-    ) -> FieldSet {
+    pub(super) fn map_children(&self, mut decide: impl FnMut(&str, &FieldSet) -> FieldSet) -> FieldSet {
         let children = self
             .children
             .iter()
@@ -189,9 +182,7 @@ fn normalized(step: &str) -> String {
         };
         Some(format!("{kind}{value}"))
     };
-    form("k:")
-        .or_else(|| form("v:"))
-        .unwrap_or_else(|| step.to_owned())
+    form("k:").or_else(|| form("v:")).unwrap_or_else(|| step.to_owned())
 }
 
 /// A path as people read it: `.spec.containers[name="web"].image`.
@@ -239,13 +230,8 @@ mod tests {
                 ".spec.replicas",
             ]
         );
-        let reordered =
-            json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});
-        assert!(
-            !FieldSet::from_value(&reordered)
-                .intersection(&set)
-                .is_empty()
-        );
+        let reordered = json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});
+        assert!(!FieldSet::from_value(&reordered).intersection(&set).is_empty());
     }
 
     fn sets() -> impl Strategy<Value = FieldSet> {

@@ -20,25 +20,12 @@ fn object(spec: Value) -> Value {
 }
 
 fn applied(live: Option<&Value>, configuration: &Value, manager: &'static str) -> Value {
-    apply(
-        deployment(),
-        live,
-        configuration,
-        &writer(manager),
-        Force::No,
-        true,
-    )
-    .expect("no conflict")
+    apply(deployment(), live, configuration, &writer(manager), Force::No, true).expect("no conflict")
 }
 
 fn fields_of<'a>(object: &'a Value, manager: &str) -> &'a Value {
-    let entries = object["metadata"]["managedFields"]
-        .as_array()
-        .expect("managed");
-    let entry = entries
-        .iter()
-        .find(|entry| entry["manager"] == manager)
-        .expect(manager);
+    let entries = object["metadata"]["managedFields"].as_array().expect("managed");
+    let entry = entries.iter().find(|entry| entry["manager"] == manager).expect(manager);
     &entry["fieldsV1"]
 }
 
@@ -49,13 +36,7 @@ fn a_create_owns_what_it_writes() {
         "spec": {"containers": [{"name": "c", "image": "x", "resources": {}, "ports": [{"containerPort": 80, "protocol": "TCP"}]}]}}}),
     );
     new["status"] = json!({});
-    track_update(
-        deployment(),
-        None,
-        &mut new,
-        &writer("kubectl-create"),
-        true,
-    );
+    track_update(deployment(), None, &mut new, &writer("kubectl-create"), true);
     // The set that a kube-apiserver writes for the same object.
     assert_eq!(
         *fields_of(&new, "kubectl-create"),
@@ -93,15 +74,7 @@ fn a_conflict_names_manager_and_field() {
     );
     live["metadata"]["uid"] = json!("u");
     let wanted = object(json!({"replicas": 2}));
-    let refused = apply(
-        deployment(),
-        Some(&live),
-        &wanted,
-        &writer("a"),
-        Force::No,
-        true,
-    )
-    .expect_err("a conflict");
+    let refused = apply(deployment(), Some(&live), &wanted, &writer("a"), Force::No, true).expect_err("a conflict");
     assert_eq!(refused.code, 409);
     assert_eq!(
         refused.message,
@@ -112,21 +85,9 @@ fn a_conflict_names_manager_and_field() {
         json!([{"reason": "FieldManagerConflict", "message": "conflict with \"kubectl-client-side-apply\" using apps/v1",
                 "field": ".spec.replicas"}])
     );
-    let forced = apply(
-        deployment(),
-        Some(&live),
-        &wanted,
-        &writer("a"),
-        Force::Yes,
-        true,
-    )
-    .expect("forced");
+    let forced = apply(deployment(), Some(&live), &wanted, &writer("a"), Force::Yes, true).expect("forced");
     assert_eq!(forced["spec"]["replicas"], 2);
-    assert!(
-        fields_of(&forced, "kubectl-client-side-apply")
-            .get("f:spec")
-            .is_none()
-    );
+    assert!(fields_of(&forced, "kubectl-client-side-apply").get("f:spec").is_none());
 }
 
 #[test]
@@ -134,15 +95,7 @@ fn several_conflicts_are_grouped() {
     let mut live = object(json!({"replicas": 1, "paused": true}));
     track_update(deployment(), None, &mut live, &writer("other"), true);
     let wanted = object(json!({"replicas": 2, "paused": false}));
-    let refused = apply(
-        deployment(),
-        Some(&live),
-        &wanted,
-        &writer("a"),
-        Force::No,
-        true,
-    )
-    .expect_err("conflicts");
+    let refused = apply(deployment(), Some(&live), &wanted, &writer("a"), Force::No, true).expect_err("conflicts");
     assert_eq!(
         refused.message,
         "Apply failed with 2 conflicts: conflicts with \"other\" using apps/v1:\n- .spec.paused\n- .spec.replicas"
@@ -162,30 +115,18 @@ fn what_is_no_longer_named_goes() {
 
 #[test]
 fn list_elements_belong_to_whoever_names_them() {
-    let pods =
-        |containers: Value| object(json!({"template": {"spec": {"containers": containers}}}));
+    let pods = |containers: Value| object(json!({"template": {"spec": {"containers": containers}}}));
     let live = applied(None, &pods(json!([{"name": "a", "image": "1"}])), "x");
-    let live = applied(
-        Some(&live),
-        &pods(json!([{"name": "b", "image": "2"}])),
-        "y",
-    );
+    let live = applied(Some(&live), &pods(json!([{"name": "b", "image": "2"}])), "y");
     let names = |object: &Value| -> Vec<Value> {
         let containers = object["spec"]["template"]["spec"]["containers"]
             .as_array()
             .cloned()
             .unwrap_or_default();
-        containers
-            .iter()
-            .map(|container| container["name"].clone())
-            .collect()
+        containers.iter().map(|container| container["name"].clone()).collect()
     };
     assert_eq!(names(&live), ["a", "b"]);
-    let live = applied(
-        Some(&live),
-        &pods(json!([{"name": "c", "image": "3"}])),
-        "x",
-    );
+    let live = applied(Some(&live), &pods(json!([{"name": "c", "image": "3"}])), "x");
     assert_eq!(names(&live), ["b", "c"]);
 }
 
@@ -196,10 +137,7 @@ fn an_update_takes_what_it_changes() {
     new["spec"]["replicas"] = json!(5);
     new["status"] = json!({"replicas": 5});
     track_update(deployment(), Some(&live), &mut new, &writer("scaler"), true);
-    assert_eq!(
-        *fields_of(&new, "scaler"),
-        json!({"f:spec": {"f:replicas": {}}})
-    );
+    assert_eq!(*fields_of(&new, "scaler"), json!({"f:spec": {"f:replicas": {}}}));
     assert_eq!(fields_of(&new, "a")["f:spec"], json!({"f:paused": {}}));
     let status = Writer {
         subresource: "status",
@@ -208,10 +146,7 @@ fn an_update_takes_what_it_changes() {
     let before = new.clone();
     new["status"] = json!({"replicas": 6});
     track_update(deployment(), Some(&before), &mut new, &status, true);
-    assert_eq!(
-        *fields_of(&new, "controller"),
-        json!({"f:status": {"f:replicas": {}}})
-    );
+    assert_eq!(*fields_of(&new, "controller"), json!({"f:status": {"f:replicas": {}}}));
 }
 
 #[test]
@@ -278,24 +213,12 @@ fn objects_from_before_have_a_manager_too() {
 #[test]
 fn bad_configurations() {
     let check = |configuration: Value, manager: &'static str, expect: &str| {
-        let status = apply(
-            deployment(),
-            None,
-            &configuration,
-            &writer(manager),
-            Force::No,
-            true,
-        )
-        .expect_err(expect);
+        let status = apply(deployment(), None, &configuration, &writer(manager), Force::No, true).expect_err(expect);
         assert!(status.message.contains(expect), "{}", status.message);
     };
     let mut wrong_version = object(json!({}));
     wrong_version["apiVersion"] = json!("apps/v2");
-    check(
-        wrong_version,
-        "a",
-        "Incorrect version specified in apply patch",
-    );
+    check(wrong_version, "a", "Incorrect version specified in apply patch");
     let mut managed = object(json!({}));
     managed["metadata"]["managedFields"] = json!([{}]);
     check(managed, "a", "metadata.managedFields must be nil");

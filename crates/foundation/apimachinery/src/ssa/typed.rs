@@ -41,9 +41,7 @@ fn shape(schema: Option<&Schema>, value: &Value) -> Shape {
     let schema = schema.map(Schema::resolved);
     match value {
         Value::Object(_) if !schema.is_some_and(|schema| schema.atomic) => Shape::Map,
-        Value::Array(_) if schema.is_some_and(|schema| schema.list_type != ListType::Atomic) => {
-            Shape::List
-        }
+        Value::Array(_) if schema.is_some_and(|schema| schema.list_type != ListType::Atomic) => Shape::List,
         _ => Shape::Leaf,
     }
 }
@@ -70,12 +68,7 @@ fn element(schema: Option<&Schema>, item: &Value) -> Option<String> {
                         .and_then(|shape| shape.field(key))
                         .and_then(|field| field.default.clone())
                 };
-                match item
-                    .get(key)
-                    .filter(|value| !value.is_null())
-                    .cloned()
-                    .or_else(default)
-                {
+                match item.get(key).filter(|value| !value.is_null()).cloned().or_else(default) {
                     Some(value) => drop(found.insert(key.clone(), value)),
                     None => continue,
                 }
@@ -98,22 +91,12 @@ pub fn field_set(schema: &Schema, object: &Value) -> Result<FieldSet, String> {
     Ok(set)
 }
 
-fn collect(
-    schema: Option<&Schema>,
-    value: &Value,
-    path: &mut Vec<String>,
-    set: &mut FieldSet,
-) -> Result<(), String> {
+fn collect(schema: Option<&Schema>, value: &Value, path: &mut Vec<String>, set: &mut FieldSet) -> Result<(), String> {
     match (shape(schema, value), value) {
         (Shape::Map, Value::Object(fields)) => {
             for (name, value) in fields {
                 path.push(field(name));
-                collect(
-                    schema.and_then(|schema| schema.field(name)),
-                    value,
-                    path,
-                    set,
-                )?;
+                collect(schema.and_then(|schema| schema.field(name)), value, path, set)?;
                 let hollow = value.is_null() || value.as_object().is_some_and(Map::is_empty);
                 if hollow || !is_struct_field(schema, name) {
                     set.insert(path);
@@ -151,13 +134,7 @@ fn collect(
 /// Where two objects differ, from the older to the newer.
 pub fn compare(schema: &Schema, old: &Value, new: &Value) -> Comparison {
     let mut comparison = Comparison::default();
-    walk(
-        Some(schema),
-        Some(old),
-        Some(new),
-        &mut Vec::new(),
-        &mut comparison,
-    );
+    walk(Some(schema), Some(old), Some(new), &mut Vec::new(), &mut comparison);
     comparison
 }
 
@@ -184,9 +161,7 @@ fn walk(
     let form = shape(schema, sample);
     let same_form = match (old, new) {
         // Null is of every form.
-        (Some(old), Some(new)) if !old.is_null() && !new.is_null() => {
-            shape(schema, old) == shape(schema, new)
-        }
+        (Some(old), Some(new)) if !old.is_null() && !new.is_null() => shape(schema, old) == shape(schema, new),
         _ => true,
     };
     // Two hollow values are compared as wholes, which keeps absent, null and empty apart.
@@ -315,9 +290,7 @@ fn merge_at(schema: Option<&Schema>, old: &Value, new: &Value) -> Value {
             }
             Value::Object(merged)
         }
-        (Shape::List, Value::Array(left), Value::Array(right)) => {
-            Value::Array(merge_lists(schema, left, right))
-        }
+        (Shape::List, Value::Array(left), Value::Array(right)) => Value::Array(merge_lists(schema, left, right)),
         _ => new.clone(),
     }
 }
@@ -325,18 +298,14 @@ fn merge_at(schema: Option<&Schema>, old: &Value, new: &Value) -> Value {
 /// Elements that only the older list has keep their places; the others come in the order of the newer list.
 fn merge_lists(schema: Option<&Schema>, left: &[Value], right: &[Value]) -> Vec<Value> {
     let step = |item: &Value| element(schema, item);
-    let (left_steps, right_steps): (Vec<_>, Vec<_>) = (
-        left.iter().map(step).collect(),
-        right.iter().map(step).collect(),
-    );
+    let (left_steps, right_steps): (Vec<_>, Vec<_>) =
+        (left.iter().map(step).collect(), right.iter().map(step).collect());
     let mut merged = Vec::new();
     let mut done = vec![false; right.len()];
     let mut next = 0;
     let mut take = |place: usize, merged: &mut Vec<Value>| {
         if !std::mem::replace(&mut done[place], true) {
-            let old = left_steps
-                .iter()
-                .position(|known| *known == right_steps[place]);
+            let old = left_steps.iter().position(|known| *known == right_steps[place]);
             merged.push(match old {
                 Some(old) => merge_at(items(schema), &left[old], &right[place]),
                 None => right[place].clone(),
@@ -344,10 +313,7 @@ fn merge_lists(schema: Option<&Schema>, left: &[Value], right: &[Value]) -> Vec<
         }
     };
     for (place, old) in left.iter().enumerate() {
-        match right_steps
-            .iter()
-            .position(|known| *known == left_steps[place])
-        {
+        match right_steps.iter().position(|known| *known == left_steps[place]) {
             None => merged.push(old.clone()),
             Some(_) => {
                 // One shared element out of the older list lets the next one of the newer list in, with all that precede it.
@@ -386,9 +352,7 @@ fn remove_at(schema: Option<&Schema>, value: &Value, condemned: &FieldSet) -> Op
                     }
                 };
                 // What becomes empty goes: nothing would say that it is there.
-                if let Some(value) =
-                    remove_at(schema.and_then(|schema| schema.field(name)), value, below)
-                {
+                if let Some(value) = remove_at(schema.and_then(|schema| schema.field(name)), value, below) {
                     kept.insert(name.clone(), value);
                 }
             }
