@@ -21,6 +21,7 @@ mod machinery;
 
 mod binder;
 mod collector;
+mod daemonset;
 mod deployment;
 mod disruption;
 mod endpoints;
@@ -75,6 +76,7 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         replicaset::ReplicaSetController,
         statefulset::StatefulSetController,
         job::JobController,
+        daemonset::DaemonSetController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,
