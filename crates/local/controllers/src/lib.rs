@@ -21,6 +21,7 @@ mod machinery;
 
 mod binder;
 mod collector;
+mod cronjob;
 mod daemonset;
 mod deployment;
 mod disruption;
@@ -77,6 +78,7 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         statefulset::StatefulSetController,
         job::JobController,
         daemonset::DaemonSetController,
+        cronjob::CronJobController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,
