@@ -9,6 +9,7 @@
 
 mod extauthz;
 mod hpa;
+mod promql;
 mod recorded;
 mod rego;
 mod report;

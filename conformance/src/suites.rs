@@ -44,6 +44,13 @@ const fn suite(
 fn all(_file: &Path) -> bool {
     true
 }
+/// All suites, in the order in which they are listed.
+const SUITES: &[Suite] = &[Suite {
+    name: "promql",
+    extension: "test",
+    takes: |_| true,
+    run: crate::promql::run,
+}];
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

@@ -12,8 +12,10 @@
 //! then the user's objects.
 
 mod apply;
+mod explain;
 mod fields;
 mod home;
+mod laptop;
 mod observe;
 mod pods;
 mod terminal;

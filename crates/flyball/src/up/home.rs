@@ -13,7 +13,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::explain::ExplainApi;
+use super::laptop::{Laptop, Running};
 use crate::cli::Up;
+use crate::decisions::{GROUP, VERSION};
 use crate::project::{self, Project, State};
 
 /// The cluster at home on this laptop.
@@ -22,6 +25,7 @@ pub(crate) struct Home {
     cluster: Cluster,
     decisions: DecisionRecorder,
     controllers: Controllers,
+    node: Running,
     logs: watch::Receiver<Vec<String>>,
     /// Ends the API's connections when it is dropped or sent to.
     shutdown_tx: watch::Sender<bool>,
@@ -32,8 +36,10 @@ impl Home {
     /// Starts the API server, leaves word of it in the project's folder, then starts everything that acts.
     pub(crate) async fn start(arguments: &Up, project: &Project) -> Result<Self, Problem> {
         let clock = Arc::new(SystemClock);
+        let laptop = Laptop::new()?;
         let server = ApiServer::builder(clock.clone())
             .data(arguments.data.clone())
+            .pod_access(laptop.pod_access())
             .build()
             .map_err(|error| Problem::new("FB1022", format!("the API server cannot start: {error}")))?;
         let listener = listen(arguments.port, "Kubernetes API").await?;
@@ -50,7 +56,8 @@ impl Home {
 
         let cluster = Cluster::in_process(server.service());
         let events = EventRecorder::start(&cluster, "flyball", clock.clone());
-        let decisions = DecisionRecorder::with_events(events);
+        let decisions = DecisionRecorder::with_events(events.clone());
+        server.register_aggregated(GROUP, VERSION, Arc::new(ExplainApi::new(decisions.clone())));
         let controllers = controllers::run(&cluster, clock.clone());
         let options = hpa_loop::Options {
             sync_period: Duration::from_secs(arguments.hpa_sync_period),
@@ -58,12 +65,15 @@ impl Home {
         };
         let scaled = cluster.clone();
         tasks.spawn(async move { hpa_loop::run(&scaled, clock, options).await });
+        let tree = arguments.paths.first().cloned().unwrap_or_default();
+        let node = laptop.join(&cluster, &events, &tree, project.run_folder()).await?;
         let (_, logs) = watch::channel(Vec::new());
         Ok(Self {
             state,
             cluster,
             decisions,
             controllers,
+            node,
             logs,
             shutdown_tx,
             tasks,
@@ -100,6 +110,7 @@ impl Home {
     /// Ends everything: first what acts, then the Pods, last the API.
     pub(crate) async fn stop(mut self) {
         self.controllers.stop().await;
+        self.node.stop().await;
         let _ = self.shutdown_tx.send(true);
         self.cluster.close().await;
         self.tasks.shutdown().await;

@@ -45,4 +45,6 @@ pub mod defaults;
 pub mod strategy;
 pub mod subresource;
 
+pub mod table;
+
 pub mod encoding;

@@ -17,6 +17,8 @@ mod expression;
 mod lexer;
 pub(crate) mod literals;
 
+pub(crate) use duration::DURATION_SECONDS_MAX;
+
 /// How deep parentheses, calls and signs may be nested: parsing recurses as deep.
 pub const NESTING_MAX: usize = 80;
 

@@ -25,8 +25,26 @@ pub(crate) fn run(registry: &Registry) -> Result<(), Status> {
             object,
         )?;
     }
+    for line in RBAC.lines() {
+        let object: Value = serde_json::from_str(line)
+            .map_err(|error| Status::internal_error(&format!("the default roles cannot be read: {error}")))?;
+        let plural = if object["kind"] == "ClusterRole" {
+            "clusterroles"
+        } else {
+            "clusterrolebindings"
+        };
+        ensure(
+            registry,
+            &GroupVersionResource::new("rbac.authorization.k8s.io", "v1", plural),
+            "",
+            object,
+        )?;
+    }
     Ok(())
 }
+
+/// The default roles and bindings, as kube-apiserver 1.37.2 makes them; `tools/rbac.py` writes the file.
+const RBAC: &str = include_str!("../data/rbac.jsonl");
 
 /// Source: `SystemPriorityClasses` of upstream's scheduling API.
 const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [

@@ -14,12 +14,14 @@ mod answer;
 mod body;
 mod call;
 mod guard;
+mod identity;
 mod meter;
 mod negotiate;
 mod pod;
 mod query;
 mod render;
 mod resource;
+mod review;
 mod root;
 mod watch;
 
@@ -38,13 +40,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use self::answer::Body;
 pub use self::body::REQUEST_BODY_BYTES_MAX;
 pub(crate) use self::meter::Meter;
-pub(crate) use self::render::partial;
 
 use self::call::Call;
 use crate::aggregation::Aggregated;
 use crate::pod_access::PodAccess;
 use crate::registry::Registry;
-use crate::user::User;
+use crate::tokens::Signer;
 use apimachinery::status::Status;
 
 /// Requests answered at once, without watches and other long-running ones. Source: a little under upstream's
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) aggregated: Aggregated,
     pub(crate) meter: Meter,
     pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) signer: Signer,
 }
 
 impl Shared {
@@ -130,7 +132,7 @@ impl ApiService {
         if self.trust == Trust::Loopback {
             guard::check(&parts.headers, parts.uri.authority())?;
         }
-        let user = self.authenticate(&parts.headers)?;
+        let user = identity::authenticate(&self.shared, self.trust, &parts.headers)?;
         let _permit = self.admit(call)?;
         if root::is_open(&call.path)
             && let Some(response) = root::answer(&self.shared, parts, &call.path)?
@@ -138,6 +140,7 @@ impl ApiService {
             return Ok(response);
         }
         let user = user.ok_or_else(Status::unauthorized)?;
+        self.shared.registry.authorize(&user, &call.attributes())?;
         if let Some(response) = root::answer(&self.shared, parts, &call.path)? {
             return Ok(response);
         }
@@ -156,7 +159,15 @@ impl ApiService {
                 let request = request.map_err(|error| Status::internal_error(&error.to_string()))?;
                 Ok(api.call(request).await)
             }
-            None => resource::answer(&self.shared, parts, call, body).await,
+            None => {
+                let response = resource::answer(&self.shared, &user, parts, call, body).await?;
+                if parts.method != http::Method::GET {
+                    // A write is acknowledged once it is there to stay.
+                    let settled = self.shared.registry.store().settled().await;
+                    settled.map_err(|why| Status::internal_error(&format!("the data directory: {why}")))?;
+                }
+                Ok(response)
+            }
         }
     }
 
@@ -187,28 +198,6 @@ impl ApiService {
             None => String::new(),
         }
     }
-
-    /// Who asks; `None` for nobody. Wrong credentials are refused whatever they are for.
-    fn authenticate(&self, headers: &http::HeaderMap) -> Result<Option<User>, Status> {
-        let Some(header) = headers.get(http::header::AUTHORIZATION) else {
-            return Ok((self.trust == Trust::InProcess).then(User::admin));
-        };
-        let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-        match token {
-            Some(token) if same_secret(token.trim(), &self.shared.admin_token) => Ok(Some(User::admin())),
-            _ => Err(Status::unauthorized()),
-        }
-    }
-}
-
-/// Compares secrets in a time that does not tell how much of them is right.
-fn same_secret(left: &str, right: &str) -> bool {
-    left.len() == right.len()
-        && left
-            .bytes()
-            .zip(right.bytes())
-            .fold(0, |different, (l, r)| different | (l ^ r))
-            == 0
 }
 
 impl<B> tower::Service<Request<B>> for ApiService

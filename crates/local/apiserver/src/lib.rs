@@ -22,6 +22,7 @@ pub mod registry;
 pub mod store;
 
 mod aggregation;
+mod authorize;
 mod bootstrap;
 mod convert;
 mod custom;
@@ -33,6 +34,7 @@ mod serve;
 mod server;
 mod table;
 mod tls;
+mod tokens;
 mod user;
 
 pub use aggregation::AggregatedApi;

@@ -4,7 +4,9 @@
 //! ([`rules`](crate::rules)), commit it on the condition that nothing moved in between. Kinds differ by data and by
 //! their rules, never by a handler of their own. Nothing here waits, and nothing here knows HTTP.
 
+mod admission;
 mod create;
+mod definitions;
 mod delete;
 mod list;
 mod options;

@@ -16,6 +16,7 @@ use crate::pod_access::PodAccess;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tls::Identity;
+use crate::tokens::Signer;
 
 /// A Kubernetes API. Clones are handles to the same one.
 #[derive(Clone)]
@@ -38,6 +39,12 @@ pub enum BuildError {
     /// Keys or certificates could not be made.
     #[error("the server's certificates could not be made: {0}")]
     Certificates(#[from] crate::tls::IdentityError),
+    /// The key that signs service account tokens could not be made.
+    #[error("the key that signs service account tokens could not be made")]
+    SigningKey,
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] crate::store::JournalError),
     /// The objects of a fresh cluster could not be stored.
     #[error("the first objects of the cluster could not be stored: {0}")]
     Bootstrap(String),
@@ -114,7 +121,12 @@ impl Builder {
 
     /// Builds the server and stores what every cluster has.
     pub fn build(self) -> Result<ApiServer, BuildError> {
-        let registry = Registry::new(Arc::new(Store::default()), self.clock.clone(), self.entropy.clone());
+        let store = match &self.data {
+            Some(directory) => Store::open(directory)?,
+            None => Arc::default(),
+        };
+        let registry = Registry::new(store, self.clock.clone(), self.entropy.clone());
+        registry.refresh_kinds();
         bootstrap::run(&registry).map_err(|status| BuildError::Bootstrap(status.message))?;
         let identity = Identity::generate(self.clock.now())?;
         let shared = Shared {
@@ -124,6 +136,7 @@ impl Builder {
             aggregated: Aggregated::default(),
             meter: Meter::default(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            signer: Signer::generate().map_err(|_| BuildError::SigningKey)?,
         };
         Ok(ApiServer {
             shared: Arc::new(shared),

@@ -16,20 +16,25 @@
 
 mod core;
 mod history;
+mod journal;
 mod object;
+mod record;
 mod snapshot;
 mod watch;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::core::{Expect, Outcome, Write, WriteError};
 pub use self::history::{Change, Event, HISTORY_BYTES_MAX, HISTORY_EVENTS_MAX};
+pub use self::journal::JournalError;
 pub use self::object::{Draft, Facts, ObjectKey, Stored, TableName, type_head};
 pub use self::snapshot::{SNAPSHOTS_MAX, Snapshot};
 pub use self::watch::{Lag, Watch};
 
 use self::core::Core;
+use self::journal::{Durable, Journal, REVISIONS_SKIPPED};
 use self::snapshot::Snapshots;
 
 /// The shared store. Locks are held for map operations only, never across serialisation, I/O or an await.
@@ -42,6 +47,8 @@ pub struct Store {
 struct Inner {
     core: Core,
     snapshots: Snapshots,
+    /// Where writes go to stay; `None` for a store that ends with its process.
+    journal: Option<Journal>,
     /// One bell a table that somebody watches; its value is the revision of the table's last write.
     bells: HashMap<TableName, tokio::sync::watch::Sender<u64>>,
 }
@@ -56,6 +63,81 @@ pub struct Listing {
 }
 
 impl Store {
+    /// A store that is kept in a directory: filled from what is there, and every write goes there.
+    pub fn open(directory: &Path) -> Result<Arc<Self>, JournalError> {
+        let opened = journal::open(directory)?;
+        let mut objects: HashMap<(TableName, Arc<str>), Arc<Stored>> = HashMap::new();
+        let mut revision = 0;
+        for record in &opened.records {
+            revision = revision.max(record.revision);
+            let key = (record.table.clone(), Arc::from(record.path.as_str()));
+            match record
+                .object
+                .clone()
+                .map(|bytes| Stored::restore(&record.path, record.revision, bytes))
+            {
+                Some(Some(object)) => drop(objects.insert(key, Arc::new(object))),
+                Some(None) => tracing::error!(path = record.path, "an object of the journal cannot be read"),
+                None => drop(objects.remove(&key)),
+            }
+        }
+        let revision = if opened.records.is_empty() {
+            0
+        } else {
+            revision + REVISIONS_SKIPPED
+        };
+        let core = Core::restored(
+            objects.into_iter().map(|((table, _), object)| (table, object)),
+            revision,
+        );
+        let store = Arc::new(Store {
+            inner: Mutex::new(Inner {
+                core,
+                ..Inner::default()
+            }),
+        });
+        let journal = Journal::start(opened, Arc::downgrade(&store), revision)?;
+        store.lock().journal = Some(journal);
+        Ok(store)
+    }
+
+    /// Waits until everything that was written before the call is there to stay. The error is the disk's.
+    pub async fn settled(&self) -> Result<(), String> {
+        let (mut durable, revision) = {
+            let inner = self.lock();
+            let Some(journal) = &inner.journal else { return Ok(()) };
+            (journal.durable(), inner.core.revision())
+        };
+        let done = |durable: &Durable| match durable {
+            Durable::Upto(reached) => *reached >= revision,
+            Durable::Failed(_) => true,
+        };
+        match durable.wait_for(done).await.as_deref() {
+            Ok(Durable::Upto(_)) => Ok(()),
+            Ok(Durable::Failed(error)) => Err(error.clone()),
+            Err(_) => Err("the journal was closed".to_owned()),
+        }
+    }
+
+    /// Bytes of all objects that are there now.
+    fn live_bytes(&self) -> u64 {
+        self.lock()
+            .core
+            .everything()
+            .map(|(_, object)| object.bytes().len() as u64)
+            .sum()
+    }
+
+    /// Every object, and the revision of that moment.
+    fn everything(&self) -> (Vec<(TableName, Arc<Stored>)>, u64) {
+        let inner = self.lock();
+        let objects = inner
+            .core
+            .everything()
+            .map(|(table, object)| (table.clone(), object.clone()));
+        (objects.collect(), inner.core.revision())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic elsewhere cannot leave the maps half-written: every change to them is a single insertion.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -65,6 +147,9 @@ impl Store {
     pub fn commit(&self, write: &Write) -> Result<Event, WriteError> {
         let mut inner = self.lock();
         let event = inner.core.apply(write)?;
+        if let Some(journal) = &inner.journal {
+            journal.append(&write.key.table, &event);
+        }
         if let Some(bell) = inner.bells.get(&write.key.table) {
             bell.send_replace(event.revision());
         }
@@ -139,5 +224,89 @@ impl Store {
         let inner = self.lock();
         let events = inner.core.events_after(table, revision, limit)?;
         Some((events, inner.core.revision()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn put(store: &Store, name: &str, expect: Expect) -> u64 {
+        let key = ObjectKey::new(&TableName::new("configmaps"), "default", name);
+        let object = json!({"metadata": {"name": name, "labels": {"a": "b"}}, "data": {"text": name.repeat(100)}});
+        let outcome = Outcome::Put(Draft::new("v1", "ConfigMap", &object));
+        store
+            .commit(&Write { key, expect, outcome })
+            .expect("written")
+            .revision()
+    }
+
+    fn names(store: &Store) -> Vec<String> {
+        let listing = store.list(&TableName::new("configmaps"), None, |object| {
+            object.facts().label("a") == Some("b")
+        });
+        listing.objects.iter().map(|object| object.name().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_a_restart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("data");
+        let before = {
+            let store = Store::open(&path).expect("opened");
+            assert!(
+                matches!(Store::open(&path), Err(JournalError::InUse(_))),
+                "two servers cannot share a directory"
+            );
+            put(&store, "a", Expect::Absent);
+            let revision = put(&store, "b", Expect::Absent);
+            let key = ObjectKey::new(&TableName::new("configmaps"), "default", "b");
+            let delete = Write {
+                key,
+                expect: Expect::Revision(revision),
+                outcome: Outcome::Delete,
+            };
+            store.commit(&delete).expect("deleted");
+            put(&store, "c", Expect::Absent);
+            store.settled().await.expect("on disk");
+            // As a SIGKILL leaves it: the files are copied before anything is closed in order.
+            std::fs::copy(path.join("objects.journal"), directory.path().join("killed")).expect("copied");
+            store.revision()
+        };
+        std::fs::copy(directory.path().join("killed"), path.join("objects.journal")).expect("copied back");
+        // Half a record, as a crash in the middle of a write leaves it.
+        let mut torn = std::fs::OpenOptions::new()
+            .append(true)
+            .open(path.join("objects.journal"))
+            .expect("the journal");
+        std::io::Write::write_all(&mut torn, &[200, 0, 0, 0, 1, 2, 3]).expect("written");
+        for _ in 0..2 {
+            let store = Store::open(&path).expect("opened again");
+            assert_eq!(names(&store), ["a", "c"]);
+            assert!(store.revision() > before, "no revision is given twice");
+            let mut watch = store.watch(&TableName::new("configmaps"), before);
+            assert!(watch.take().is_err(), "who watched before lists again");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_outgrew_its_objects_is_written_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("opened");
+        let mut revision = put(&store, &"x".repeat(200), Expect::Absent);
+        // About 20 KiB a write: a thousand are beyond the least size of a rewrite.
+        for _ in 0..1000 {
+            revision = put(&store, &"x".repeat(200), Expect::Revision(revision));
+        }
+        store.settled().await.expect("on disk");
+        put(&store, "y", Expect::Absent);
+        store.settled().await.expect("on disk");
+        drop(store);
+        let length = std::fs::metadata(directory.path().join("objects.journal"))
+            .expect("the journal")
+            .len();
+        assert!(length < 8 << 20, "{length}");
+        assert_eq!(names(&Store::open(directory.path()).expect("opened again")).len(), 2);
     }
 }

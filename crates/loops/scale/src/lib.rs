@@ -15,6 +15,7 @@
 //! that into the metric `http_requests_per_second` of each pod; the HPA reads 20 on average, a ratio of 2.0,
 //! and scales to 4.
 
+pub mod adapter;
 pub mod hpa;
 pub mod hpa_loop;
 pub mod quantity;

@@ -196,7 +196,7 @@ impl Display for Conditions<'_> {
             return Ok(());
         }
         for (at, matcher) in rest.enumerate() {
-            write!(f, "{}{matcher}", if at == 0 { "{" } else { ", " })?;
+            write!(f, "{}{matcher}", if at == 0 { "{" } else { "," })?;
         }
         f.write_str(if self.0.matchers.is_empty() { "{}" } else { "}" })
     }

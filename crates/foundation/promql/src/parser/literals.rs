@@ -1,7 +1,7 @@
 //! The values of numbers, durations and strings.
 
 /// The value of a number: decimal, hexadecimal or (with a leading zero) octal, with digits grouped by `_`.
-pub(super) fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Option<f64> {
     let digits: String = text.chars().filter(|c| *c != '_').collect();
     let lower = digits.to_ascii_lowercase();
     if let Some(hex) = lower.strip_prefix("0x") {
@@ -18,7 +18,7 @@ pub(super) fn number(text: &str) -> Option<f64> {
 
 /// The milliseconds of a duration such as `1h30m`: units in descending order, each at most once, 64 bits of
 /// nanoseconds in total.
-pub(super) fn duration_millis(text: &str) -> Result<i64, String> {
+pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
     const UNITS: [(&str, i64); 7] = [
         ("y", 365 * 86_400_000),
         ("w", 7 * 86_400_000),
@@ -57,7 +57,7 @@ pub(super) fn duration_millis(text: &str) -> Result<i64, String> {
 }
 
 /// The text of a string literal with its quotes. Escapes are those of Go; bytes that are not UTF-8 are replaced.
-pub(super) fn string(literal: &str) -> Result<String, String> {
+pub(crate) fn string(literal: &str) -> Result<String, String> {
     let quote = literal.chars().next().unwrap_or('"');
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     if quote == '`' || !inner.contains('\\') {

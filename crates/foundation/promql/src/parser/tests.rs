@@ -28,7 +28,7 @@ fn printing_is_canonical() {
     check("fill + sum + on_", "fill + sum + on_");
     check(
         r#"{"http.requests", "a.b"="c"}"#,
-        r#"{__name__="http.requests", "a.b"="c"}"#,
+        r#"{__name__="http.requests","a.b"="c"}"#,
     );
     check("foo @ 1.5 anchored", "foo anchored @ 1.500");
     check("inf + NaN", "+Inf + NaN");

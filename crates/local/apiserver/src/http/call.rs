@@ -4,6 +4,8 @@ use apimachinery::resources::RequestPath;
 use http::Method;
 use http::request::Parts;
 
+use crate::authorize::{Attributes, What};
+
 use super::query::{Plus, Query, decode};
 
 /// What can be said of a request by its first line.
@@ -44,6 +46,24 @@ impl Call {
             Some("log") => self.query.flag("follow"),
             Some("exec" | "attach" | "portforward" | "proxy") => true,
             _ => self.is_watch(),
+        }
+    }
+
+    /// What authorisation has to decide.
+    pub(crate) fn attributes(&self) -> Attributes {
+        let what = match &self.resource {
+            None => What::Path(self.path.clone()),
+            Some(path) => What::Resource {
+                group: path.group_version.group.clone(),
+                resource: path.resource.clone(),
+                subresource: path.subresource.clone().unwrap_or_default(),
+                namespace: path.namespace.clone().unwrap_or_default(),
+                name: path.name.clone().unwrap_or_default(),
+            },
+        };
+        Attributes {
+            verb: self.verb().to_owned(),
+            what,
         }
     }
 

@@ -14,10 +14,12 @@ use super::{Shared, body, render, watch};
 use crate::convert::convert;
 use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
 use crate::rules;
+use crate::user::User;
 
 /// A request for objects, understood.
 struct Request<'a> {
     shared: &'a Shared,
+    user: &'a User,
     target: Target,
     query: Query,
     accepted: Accepted,
@@ -26,7 +28,13 @@ struct Request<'a> {
 }
 
 /// Answers a request for objects.
-pub(crate) async fn answer<B>(shared: &Shared, parts: &Parts, call: &Call, body: B) -> Result<Response<Body>, Status>
+pub(crate) async fn answer<B>(
+    shared: &Shared,
+    user: &User,
+    parts: &Parts,
+    call: &Call,
+    body: B,
+) -> Result<Response<Body>, Status>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -42,9 +50,10 @@ where
     };
     let request = Request {
         shared,
+        user,
         target: target_of(shared, path)?,
         query: call.query.clone(),
-        accepted: negotiate(&header(http::header::ACCEPT))?,
+        accepted: negotiate(&header(http::header::ACCEPT))?.including(call.query.text("includeObject"))?,
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
@@ -158,6 +167,17 @@ impl Request<'_> {
             ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
                 let binding = body::document(&self.content_type, bytes)?;
                 return self.done(registry.bind(&self.target, &binding, &options)?);
+            }
+            ("token", &Method::POST) => {
+                let request = body::document(&self.content_type, bytes)?;
+                let token = super::review::token(self.shared, &self.target, &request)?;
+                return self.encoded(StatusCode::CREATED, answer::to_bytes(&token)).map(Some);
+            }
+            ("", &Method::POST) if REVIEW_GROUPS.contains(&self.target.served.resource.kind.group.as_str()) => {
+                let review = body::document(&self.content_type, bytes)?;
+                let answer = super::review::answer(self.shared, self.user, &self.target, &review)?;
+                let Some(answer) = answer else { return Ok(None) };
+                return self.encoded(StatusCode::CREATED, answer::to_bytes(&answer)).map(Some);
             }
             ("eviction", &Method::POST) => {
                 let eviction = body::document(&self.content_type, bytes)?;
@@ -327,6 +347,9 @@ impl Request<'_> {
         }
     }
 }
+
+/// Groups whose kinds are questions.
+const REVIEW_GROUPS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 /// Kinds whose delete answers with the last state instead of a Status. Source: `ReturnDeletedObject` in upstream's registries.
 fn returns_deleted(target: &Target) -> bool {

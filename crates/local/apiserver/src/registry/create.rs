@@ -22,6 +22,9 @@ impl Registry {
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         let uid = entropy::uuid(self.entropy());
         rules::prepare_create(&target.served, &mut object, &uid, &self.timestamp());
+        if target.served.table.as_str() == "pods" {
+            self.admit_pod(target, &mut object)?;
+        }
         let _allocation = self.allocate(target, &mut object)?;
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
@@ -48,6 +51,9 @@ impl Registry {
             match self.store().commit(&write) {
                 Ok(event) => {
                     self.committed(&target);
+                    if target.served.table.as_str() == "namespaces" {
+                        self.furnish_namespace(&target.name);
+                    }
                     return Ok(Written::Stored(event.object));
                 }
                 Err(WriteError::Exists) if generated => {}
@@ -56,33 +62,6 @@ impl Registry {
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         Err(Status::generate_name_conflict(&target.group_resource(), name))
-    }
-
-    /// Objects live in namespaces that exist and do not end. Source: the admission plugin NamespaceLifecycle.
-    fn admit_namespace(&self, target: &Target) -> Result<(), Status> {
-        if !target.served.resource.namespaced() {
-            return Ok(());
-        }
-        let kinds = self.kinds();
-        let core = apimachinery::resources::GroupVersionResource::new("", "v1", "namespaces");
-        let Some(namespaces) = kinds.find(&core) else {
-            return Ok(());
-        };
-        let namespace = Target {
-            served: namespaces.clone(),
-            namespace: String::new(),
-            name: target.namespace.clone(),
-            subresource: String::new(),
-        };
-        let present = self.get(&namespace)?.value();
-        if present["metadata"]["deletionTimestamp"].is_null() {
-            return Ok(());
-        }
-        let why = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            target.namespace
-        );
-        Err(Status::forbidden(&target.group_resource(), &target.name, &why))
     }
 }
 

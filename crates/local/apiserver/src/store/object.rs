@@ -190,7 +190,8 @@ impl Stored {
     }
 
     /// Reads back what [`Stored::bytes`] gave, from a log.
-    pub(super) fn restore(path: &str, revision: u64, bytes: Bytes, facts: Facts) -> Option<Stored> {
+    pub(super) fn restore(path: &str, revision: u64, bytes: Bytes) -> Option<Stored> {
+        let facts = Facts::of(&serde_json::from_slice(&bytes).ok()?);
         let text = std::str::from_utf8(&bytes).ok()?;
         let head_length = text.find(METADATA)?;
         let gap = version_text(revision);
@@ -276,7 +277,7 @@ mod tests {
             let moved = stored.moved_to(12);
             let later = expect.replace("\"resourceVersion\":\"7\"", "\"resourceVersion\":\"12\"");
             assert_eq!(std::str::from_utf8(moved.bytes()), Ok(later.as_str()));
-            let again = Stored::restore("a/web", 12, moved.bytes().clone(), Facts::default()).expect("its own bytes");
+            let again = Stored::restore("a/web", 12, moved.bytes().clone()).expect("its own bytes");
             assert_eq!(again.moved_to(7).bytes(), stored.bytes());
             assert_eq!(again.body(), moved.body());
         };
