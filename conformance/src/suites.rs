@@ -19,6 +19,13 @@ pub(crate) struct Suite {
     pub(crate) run: fn(&Path) -> FileReport,
 }
 
+/// All suites, in the order in which they are listed.
+const SUITES: &[Suite] = &[Suite {
+    name: "promql",
+    extension: "test",
+    takes: |_| true,
+    run: crate::promql::run,
+}];
 /// All suites, one a line, in the order in which they are listed.
 const SUITES: &[Suite] = &[
     suite("extauthz", "json", extauthz::takes, extauthz::run),
@@ -44,13 +51,6 @@ const fn suite(
 fn all(_file: &Path) -> bool {
     true
 }
-/// All suites, in the order in which they are listed.
-const SUITES: &[Suite] = &[Suite {
-    name: "promql",
-    extension: "test",
-    takes: |_| true,
-    run: crate::promql::run,
-}];
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

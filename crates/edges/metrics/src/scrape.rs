@@ -21,6 +21,7 @@ mod schedule;
 mod status;
 mod target;
 
+pub(crate) use fetch::causes;
 pub use fetch::{Body, Fetch, FetchError, HttpFetch};
 pub use ingest::ScrapeError;
 pub use status::{Health, TargetStatus, Targets};

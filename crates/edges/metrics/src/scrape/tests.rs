@@ -123,8 +123,14 @@ async fn a_failed_scrape_ends_the_series_and_says_why() {
     let answers = vec![Ok("a 1\n"), Err(FetchError::Connect("connection refused".into()))];
     let (series, statuses) = run(answers, target(), 6).await;
     assert_eq!(statuses[0].last_error.as_deref(), Some("no answer: connection refused"));
-    assert!(series[0].starts_with(r#"a{instance="i", job="web"} 1 stale"#), "{series:?}");
-    assert!(series[1].starts_with(r#"up{instance="i", job="web"} 1 0"#), "{series:?}");
+    assert!(
+        series[0].starts_with(r#"a{instance="i", job="web"} 1 stale"#),
+        "{series:?}"
+    );
+    assert!(
+        series[1].starts_with(r#"up{instance="i", job="web"} 1 0"#),
+        "{series:?}"
+    );
     let answers = vec![Ok("a 1\n"), Ok("a 1\nb one\n")];
     let (series, statuses) = run(answers, target(), 6).await;
     assert_eq!(statuses[0].health, Health::Down);

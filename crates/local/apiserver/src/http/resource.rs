@@ -10,7 +10,7 @@ use super::answer::{self, Body, JSON};
 use super::call::Call;
 use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
-use super::{Shared, body, render, watch};
+use super::{Shared, body, render, session, watch};
 use crate::convert::convert;
 use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
 use crate::rules;
@@ -57,8 +57,14 @@ where
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
-    if request.target.subresource == "log" && parts.method == Method::GET {
-        return super::pod::log(shared, &request.target, &request.query).await;
+    let (target, query) = (&request.target, &request.query);
+    match (target.subresource.as_str(), &parts.method) {
+        ("log", &Method::GET) => return super::pod::log(shared, target, query).await,
+        ("exec" | "attach", &Method::GET | &Method::POST) => return session::exec(shared, target, query, parts).await,
+        ("portforward", &Method::GET | &Method::POST) => {
+            return session::port_forward(shared, target, query, parts).await;
+        }
+        _ => {}
     }
     let watched = call.is_watch();
     if parts.method == Method::GET || parts.method == Method::HEAD {
@@ -73,7 +79,7 @@ where
         return Ok(response);
     }
     match (&parts.method, request.target.name.is_empty()) {
-        (&Method::POST, _) => request.create(&bytes),
+        (&Method::POST, true) => request.create(&bytes),
         (&Method::PUT, false) => request.update(&bytes),
         (&Method::PATCH, false) => request.patch(&bytes),
         (&Method::DELETE, false) => request.delete(&bytes),

@@ -17,7 +17,7 @@ const GENERATED_PREFIX_MAX: usize = 63 - 5;
 impl Registry {
     /// Stores a new object.
     pub fn create(&self, target: &Target, mut object: Value, options: &WriteOptions) -> Result<Written, Status> {
-        self.admit_namespace(target)?;
+        self.admit_namespace(&target.named(object["metadata"]["name"].as_str().unwrap_or_default()))?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         let uid = entropy::uuid(self.entropy());

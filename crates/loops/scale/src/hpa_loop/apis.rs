@@ -12,7 +12,7 @@ use crate::hpa::{
     Autoscaler, ContainerUsage, Failure, FailureCode, MetricReading, MetricSource, ObjectReference, PodSample,
     PodUsage, Samples, SelectorTerms,
 };
-use crate::quantity::Quantity;
+use crate::quantity;
 
 /// The window of a custom metric that names none (the controller's own default), in seconds.
 const WINDOW_SECONDS_DEFAULT: i64 = 60;
@@ -217,10 +217,7 @@ fn failed(api: &str, error: impl std::fmt::Display) -> Failure {
 }
 
 fn milli_of(value: &Value) -> i64 {
-    value
-        .as_str()
-        .and_then(Quantity::parse)
-        .map_or(0, |quantity| quantity.milli)
+    value.as_str().and_then(quantity::milli_of).unwrap_or(0)
 }
 
 fn time_of(item: &Value) -> Timestamp {
