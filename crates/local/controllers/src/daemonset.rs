@@ -283,7 +283,7 @@ fn write_status(set: &DaemonSet, places: &[Place], hash: &str, now: Timestamp, p
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let wanted: Vec<_> = places.iter().filter(|place| place.wanted).collect();
     let first = |place: &&Place| place.pods.first().cloned();
-    let running: Vec<_> = wanted.iter().filter_map(|place| first(place)).collect();
+    let running: Vec<_> = wanted.iter().filter_map(first).collect();
     let min_ready_seconds = set.spec.min_ready_seconds.unwrap_or(0);
     let (available, next) = pods::count_available(running.iter().map(|pod| &**pod), min_ready_seconds, now);
     let misplaced = places

@@ -141,5 +141,5 @@ fn the_same_refusal_is_told_once() {
     let Action::ReplaceStatus { draft } = &first.actions[0] else {
         panic!("{first:?}")
     };
-    assert_eq!(place(&[], &[draft.body.clone()]), Plan::nothing());
+    assert_eq!(place(&[], std::slice::from_ref(&draft.body)), Plan::nothing());
 }

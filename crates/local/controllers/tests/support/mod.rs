@@ -32,7 +32,7 @@ pub(crate) const NODE: &str = "laptop";
 impl TestCluster {
     /// Everything runs, the node too.
     pub(crate) async fn start() -> Self {
-        Self::start_with(|service| Cluster::in_process(service)).await
+        Self::start_with(Cluster::in_process).await
     }
 
     /// As [`Self::start`], with the controllers' way to the API made by `connect`, which may put faults in.
