@@ -55,6 +55,12 @@ impl FileReport {
     }
 }
 
+/// A file's JSON, or why it has none.
+pub(crate) fn read_json(file: &Path) -> Result<serde_json::Value, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
 /// A line a file, the failing cases, the closing line.
 pub(crate) fn to_text(reports: &[FileReport]) -> String {
     let mut text = String::new();

@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+use crate::adapter;
+use crate::extauthz;
+use crate::hpa;
+use crate::promql;
+use crate::rego;
 use crate::report::FileReport;
 
 /// One suite: which files it takes and how one is run.
@@ -16,13 +21,33 @@ pub(crate) struct Suite {
     pub(crate) run: fn(&Path) -> FileReport,
 }
 
-/// All suites, in the order in which they are listed.
-const SUITES: &[Suite] = &[Suite {
-    name: "promql",
-    extension: "test",
-    takes: |_| true,
-    run: crate::promql::run,
-}];
+/// All suites, one a line, in the order in which they are listed.
+const SUITES: &[Suite] = &[
+    suite("adapter", "json", all, adapter::run),
+    suite("extauthz", "json", extauthz::takes, extauthz::run),
+    suite("hpa", "json", all, hpa::run),
+    suite("promql", "test", all, promql::run),
+    suite("rego", "json", all, rego::run),
+];
+
+const fn suite(
+    name: &'static str,
+    extension: &'static str,
+    takes: fn(&Path) -> bool,
+    run: fn(&Path) -> FileReport,
+) -> Suite {
+    Suite {
+        name,
+        extension,
+        takes,
+        run,
+    }
+}
+
+/// Every file with the suite's ending belongs to it.
+fn all(_file: &Path) -> bool {
+    true
+}
 
 /// The suite of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

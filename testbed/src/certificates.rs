@@ -8,7 +8,7 @@ use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 /// Writes `ca.crt`, `server.{crt,key}` (for 127.0.0.1, `localhost` and the names of the API's Service),
-/// `front-proxy.{crt,key}` and `service-accounts.key` into a folder.
+/// `front-proxy.{crt,key}` and `service-accounts.{crt,key}` into a folder.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
@@ -34,11 +34,14 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     proxy.distinguished_name.push(DnType::CommonName, "front-proxy");
     write_pair(folder, "front-proxy", proxy, &issuer)?;
 
-    fs::write(
-        folder.join("service-accounts.key"),
-        KeyPair::generate()?.serialize_pem(),
-    )?;
-    Ok(())
+    // The API server reads public keys from certificates, and private ones in this form, but not public keys from
+    // private ones in this form.
+    write_pair(
+        folder,
+        "service-accounts",
+        CertificateParams::new(Vec::<String>::new())?,
+        &issuer,
+    )
 }
 
 fn write_pair(folder: &Path, name: &str, parameters: CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Result<()> {

@@ -13,7 +13,9 @@
 //! Go, no network) is an error with its reason; whoever needs the tool reports its tests as not run.
 
 pub mod cache;
+pub mod golden;
 pub mod plane;
+pub mod record;
 pub mod tools;
 
 mod certificates;

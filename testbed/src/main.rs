@@ -1,4 +1,4 @@
-//! `testbed build [TOOL…]`, `testbed tool NAME`, `testbed up`, `testbed list`.
+//! `testbed build [TOOL…]`, `testbed tool NAME`, `testbed record`, `testbed up`, `testbed list`.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -10,6 +10,7 @@ const USAGE: &str = "usage:
   testbed list            which tools there are, and which of them are built
   testbed build [TOOL…]   build these, or all that `up` needs
   testbed tool NAME       print the path of a tool, built first where the cache lacks it
+  testbed record [NAME…]  play the scenarios of testbed/golden to a real API server and keep its answers
   testbed up              start a control plane; Enter or end of input stops it";
 
 fn main() -> ExitCode {
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         ["list"] => list(),
         ["build", names @ ..] => build(names),
         ["tool", name] => tool(name),
+        ["record", names @ ..] => testbed::record::record(&golden(), names),
         ["up"] => up(),
         _ => {
             eprintln!("{USAGE}");
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
             ExitCode::from(3)
         }
     }
+}
+
+fn golden() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
 fn list() -> Result<()> {

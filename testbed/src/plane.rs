@@ -201,7 +201,7 @@ const API_SERVER_FILES: [(&str, &str); 9] = [
     ("--client-ca-file", "ca.crt"),
     ("--requestheader-client-ca-file", "ca.crt"),
     ("--token-auth-file", "tokens.csv"),
-    ("--service-account-key-file", "service-accounts.key"),
+    ("--service-account-key-file", "service-accounts.crt"),
     ("--service-account-signing-key-file", "service-accounts.key"),
     ("--proxy-client-cert-file", "front-proxy.crt"),
     ("--proxy-client-key-file", "front-proxy.key"),

@@ -28,10 +28,6 @@ pub(crate) enum Command {
     Prune(Folder),
     /// Say what was decided about an object, and on what evidence
     Why(Why),
-    /// Evaluate a PromQL expression
-    Query(Query),
-    /// Say which command each container would run, and why; runs nothing
-    ExplainRun(ExplainRun),
     /// Print the completion script of a shell
     Completion {
         /// The shell
@@ -40,14 +36,11 @@ pub(crate) enum Command {
     /// Print the man page (roff)
     Man,
     /// Watches over processes for `up`; not for people
-    #[command(hide = true, name = node::guardian::SUBCOMMAND)]
-    Guardian {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
+    #[command(hide = true, name = crate::GUARDIAN)]
+    Guardian,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Files or folders of manifests; `-` reads standard input
     #[arg(default_value = ".", value_name = "PATH")]

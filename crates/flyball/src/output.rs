@@ -61,7 +61,10 @@ fn unprintable(error: impl std::fmt::Display) -> Problem {
 mod tests {
     #[test]
     fn columns_are_aligned_and_lines_have_no_tail() {
-        let rows = [vec!["NAME".into(), "READY".into()], vec!["web-long".into(), "1/1".into()]];
+        let rows = [
+            vec!["NAME".into(), "READY".into()],
+            vec!["web-long".into(), "1/1".into()],
+        ];
         assert_eq!(super::aligned(&rows), "NAME       READY\nweb-long   1/1\n");
     }
 }

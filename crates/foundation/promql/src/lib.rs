@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod engine;
+pub mod exposition;
 pub mod functions;
 pub mod histogram;
 pub mod labels;
@@ -11,6 +12,7 @@ pub mod parser;
 pub mod sample;
 pub mod script;
 pub mod source;
+pub mod store;
 
 pub use engine::{Engine, EngineOptions, Query, QueryError, QueryResult, QueryValue, TimeRange};
 pub use parser::{ParseError, ParseErrors, ParserOptions, parse};
