@@ -15,6 +15,7 @@ mod exec;
 mod memory;
 mod start;
 mod stats;
+mod volumes;
 mod writer;
 
 use std::collections::HashMap;
@@ -135,6 +136,7 @@ pub(crate) struct Node {
     pub(crate) sink: Arc<dyn PodSink>,
     pub(crate) config: Arc<dyn ConfigSource>,
     pub(crate) builds: start::Builds,
+    mounting: tokio::sync::OnceCell<volumes::Mounting>,
     /// The clock that only goes forward: wall time at its start plus what has passed since.
     epoch: (Moment, Instant),
     pods: Mutex<HashMap<String, Entry>>,
@@ -150,6 +152,8 @@ struct Entry {
 
 /// What others may see of a Pod.
 pub(crate) struct PodShared {
+    /// The object as it was last seen.
+    pub(crate) pod: Mutex<Arc<Pod>>,
     pub(crate) network: Arc<PodNetwork>,
     pub(crate) containers: Mutex<HashMap<String, ContainerShared>>,
 }
@@ -228,6 +232,7 @@ impl Kubelet {
             sink,
             config,
             builds: start::Builds::default(),
+            mounting: tokio::sync::OnceCell::new(),
             epoch: (Moment::now(), Instant::now()),
             pods: Mutex::default(),
         });

@@ -13,7 +13,7 @@ use node::image::{HostMachine, HostTree};
 use node::kubelet::{BoxFuture, ConfigSource, Kubelet, MemoryLimits, Parts, PodEvent, PodRef, PodSink, Settings};
 use node::lifecycle::BackOffSettings;
 use node::logs::LogOptions;
-use node::network::{Mode, Network, probe_mode};
+use node::network::{Network, probe_mode};
 use node::services::{ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Services, Table};
 use serde_json::json;
 use tokio::sync::watch;
@@ -83,8 +83,7 @@ impl Cluster {
     fn new() -> Option<Self> {
         let guardian = support::guardian();
         let mode = probe_mode(&guardian);
-        if let Mode::AllocatedPorts { reason } = &mode {
-            eprintln!("not run here: {reason}");
+        if !support::is_intercepted(&mode) {
             return None;
         }
         let services = Services::new();
@@ -385,4 +384,59 @@ async fn a_container_above_its_memory_limit_is_killed_and_says_so() {
         .terminated
         .unwrap();
     assert_eq!((ended.exit_code, ended.reason.as_deref()), (137, Some("OOMKilled")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn volumes_are_seen_at_their_paths() {
+    let Some(cluster) = Cluster::new() else { return };
+    let script = "cat /etc/flyball-test/settings/GREETING /new/root/GREETING; echo; \
+                  echo kept > /var/lib/flyball-test/file; cat /var/lib/flyball-test/file /scratch-of-test/none; \
+                  touch /etc/flyball-test/settings/x || echo read-only; ls /etc/hostname /usr/bin/env";
+    let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
+    let spec = json!({
+        "restartPolicy": "Never",
+        "volumes": [
+            {"name": "settings", "configMap": {"name": "settings"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "scratch", "emptyDir": {}}
+        ],
+        "containers": [{
+            "name": "main",
+            "image": "x",
+            "command": ["sh", "-c", script],
+            "volumeMounts": [
+                mount("settings", "/etc/flyball-test/settings"), mount("settings", "/new/root"),
+                mount("data", "/var/lib/flyball-test"), mount("scratch", "/scratch-of-test")
+            ]
+        }]
+    });
+    cluster.kubelet.apply(Cluster::pod("reader", spec));
+    cluster
+        .until("the end", |recorded| {
+            let phase = recorded.statuses.get("reader")?.phase.clone()?;
+            (phase == "Succeeded" || phase == "Failed").then_some(())
+        })
+        .await;
+    let rewritten = cluster
+        .sink
+        .recorded
+        .lock()
+        .unwrap()
+        .events
+        .iter()
+        .any(|(_, reason, _)| *reason == "MountsRewritten");
+    let is_known = std::env::var_os("FLYBALL_TEST_WITHOUT_MOUNTS").is_some();
+    assert!(
+        !rewritten || is_known,
+        "no mount namespace (set FLYBALL_TEST_WITHOUT_MOUNTS where that is so)"
+    );
+    if rewritten {
+        return;
+    }
+    let log = cluster.log("reader", LogOptions::default()).await;
+    assert!(log.starts_with("hellohello\nkept\n"), "{log}");
+    assert!(log.contains("read-only") && log.contains("/usr/bin/env"), "{log}");
+    assert!(!std::path::Path::new("/etc/flyball-test").exists() && !std::path::Path::new("/new").exists());
+    let kept = cluster._state.path().join("claims/default/data/file");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept\n");
 }

@@ -74,7 +74,9 @@ pub(super) fn spawn(
         .network
         .attach(&pod_ref.namespace, &pod_ref.name, host)
         .ok_or("all addresses are in use")?;
+    let pod = Arc::new(pod);
     let shared = Arc::new(PodShared {
+        pod: Mutex::new(Arc::clone(&pod)),
         network,
         containers: Mutex::default(),
     });
@@ -85,7 +87,7 @@ pub(super) fn spawn(
         node: Arc::clone(node),
         writer: Writer::spawn(Arc::clone(&node.sink), pod_ref.clone()),
         pod_ref,
-        pod: Arc::new(pod),
+        pod,
         machine,
         shared: Arc::clone(&shared),
         messages_tx: messages_tx.clone(),
@@ -121,6 +123,7 @@ impl Actor {
         match message {
             Message::Updated(pod) => {
                 self.pod = Arc::new(*pod);
+                *lock(&self.shared.pod) = Arc::clone(&self.pod);
                 let pod = Arc::clone(&self.pod);
                 self.on_pod(&pod);
             }

@@ -8,12 +8,14 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::actor::Message;
+use super::volumes::{self, Mounting};
 use super::{ContainerShared, Node, PodRef, PodShared, lock};
 use crate::environment::{self, Configuration, Sources, expand};
 use crate::guardian::{Interception, MainProcess, ProcessSpec, StartError, Streams};
 use crate::image::{BuildStep, Request, Resolution, resolve};
 use crate::lifecycle::{Event, StartFailure};
 use crate::logs::{LogFile, Stream, copy_stream};
+use crate::volumes::rewrite;
 
 /// A container that was started.
 pub(super) struct Launched {
@@ -94,6 +96,7 @@ impl Start {
             self.build(build, &log).await?;
         }
         let spec = self.spec(&resolution, environment)?;
+        let spec = self.with_volumes(spec).await?;
         self.write_network_files();
         let (read, streams) = streams().map_err(|error| failure("CreateContainerError", error.to_string()))?;
         for (descriptor, stream) in read.into_iter().zip([Stream::Stdout, Stream::Stderr]) {
@@ -189,7 +192,51 @@ impl Start {
             environment,
             working_directory,
             interception: self.node.mode.interception(),
+            placements: Vec::new(),
         })
+    }
+
+    /// Shows the container its volumes, or tells it where they are.
+    async fn with_volumes(&self, mut spec: ProcessSpec) -> Result<ProcessSpec, StartFailure> {
+        if self.container.volume_mounts.iter().flatten().next().is_none() {
+            return Ok(spec);
+        }
+        let network = &self.shared.network;
+        let placements = volumes::prepare(
+            &self.node,
+            &self.pod_ref,
+            &self.pod,
+            network,
+            &self.container,
+            &spec.environment,
+        )
+        .await
+        .map_err(|why| failure("FailedMount", why))?;
+        if self.node.mounting().await == Mounting::Namespace {
+            spec.placements = placements;
+            return Ok(spec);
+        }
+        let mut rewritten = 0;
+        let values = spec.environment.iter_mut().map(|(_, value)| value);
+        for text in spec.arguments.iter_mut().skip(1).chain(values) {
+            if let Some(new) = rewrite(text, &placements) {
+                *text = new;
+                rewritten += 1;
+            }
+        }
+        let paths: Vec<String> = placements
+            .iter()
+            .map(|placement| placement.target.display().to_string())
+            .collect();
+        self.report(
+            "MountsRewritten",
+            format!(
+                "This machine allows no mount namespace: {} are not there for the program; {rewritten} arguments and \
+                 variables were rewritten to the volumes' folders",
+                paths.join(", ")
+            ),
+        );
+        Ok(spec)
     }
 
     fn write_network_files(&self) {
@@ -338,6 +385,7 @@ async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Re
         environment,
         working_directory: step.working_directory.clone(),
         interception: Interception::None,
+        placements: Vec::new(),
     };
     let (read, streams) = streams().map_err(|error| error.to_string())?;
     for (descriptor, stream) in read.into_iter().zip([Stream::Stdout, Stream::Stderr]) {
