@@ -13,7 +13,7 @@ use node::image::{HostMachine, HostTree};
 use node::kubelet::{BoxFuture, ConfigSource, Kubelet, MemoryLimits, Parts, PodEvent, PodRef, PodSink, Settings};
 use node::lifecycle::BackOffSettings;
 use node::logs::LogOptions;
-use node::network::{Network, probe_mode};
+use node::network::{Mode, Network, probe_mode};
 use node::services::{ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Services, Table};
 use serde_json::json;
 use tokio::sync::watch;
@@ -76,6 +76,7 @@ struct Cluster {
     kubelet: Kubelet,
     sink: Arc<Sink>,
     services: Arc<Services>,
+    network: Arc<Network>,
     _state: tempfile::TempDir,
 }
 
@@ -83,9 +84,10 @@ impl Cluster {
     fn new() -> Option<Self> {
         let guardian = support::guardian();
         let mode = probe_mode(&guardian);
-        if !support::is_intercepted(&mode) {
-            return None;
-        }
+        support::is_intercepted(&mode).then(|| Self::with_mode(guardian, mode))
+    }
+
+    fn with_mode(guardian: node::guardian::Guardian, mode: Mode) -> Self {
         let services = Services::new();
         let network = Network::start(Arc::clone(&services)).unwrap();
         let state = tempfile::tempdir().unwrap();
@@ -104,19 +106,20 @@ impl Cluster {
         };
         let parts = Parts {
             guardian,
-            network,
+            network: network.clone(),
             mode,
             tree: Arc::new(HostTree::around(state.path())),
             host: Arc::new(HostMachine),
             sink: sink.clone(),
             config: Arc::new(Config),
         };
-        Some(Cluster {
+        Cluster {
             kubelet: Kubelet::new(settings, parts),
             sink,
             services,
+            network,
             _state: state,
-        })
+        }
     }
 
     fn pod(name: &str, spec: serde_json::Value) -> Pod {
@@ -439,4 +442,70 @@ async fn volumes_are_seen_at_their_paths() {
     assert!(!std::path::Path::new("/etc/flyball-test").exists() && !std::path::Path::new("/new").exists());
     let kept = cluster._state.path().join("claims/default/data/file");
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept\n");
+}
+
+/// Where nothing may be intercepted, replicas get ports of the host and find Services by variables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_interception_ports_are_allocated() {
+    let mode = Mode::AllocatedPorts {
+        reason: "a test".into(),
+    };
+    let cluster = Cluster::with_mode(support::guardian(), mode);
+    let network = cluster.network.clone();
+    let front = node::front::Front::start(network, 0).await.unwrap();
+    cluster.kubelet.follow_front(front.addresses());
+    let mut endpoints = Vec::new();
+    for name in ["web-0", "web-1"] {
+        let mut pod = server(name);
+        // The program listens where it is told.
+        pod.spec.as_mut().unwrap().containers[0]
+            .env
+            .as_mut()
+            .unwrap()
+            .retain(|variable| variable.name != "PORT");
+        cluster.kubelet.apply(pod);
+        let address = cluster.until_ready(name).await.parse().unwrap();
+        endpoints.push(Endpoint {
+            address,
+            port: 8080,
+            hostname: None,
+            ready: true,
+        });
+    }
+    cluster.services.replace(Table::new([ClusterService {
+        namespace: "default".into(),
+        name: "web".into(),
+        kind: ServiceKind::Cluster("10.96.0.7".parse().unwrap()),
+        ports: vec![ServicePort {
+            name: None,
+            port: 80,
+            protocol: Protocol::Tcp,
+            endpoints,
+        }],
+        affinity: None,
+    }]));
+    front.addresses().wait_for(|all| !all.is_empty()).await.unwrap();
+    let address = "$(WEB_SERVICE_HOST):$(WEB_SERVICE_PORT)";
+    cluster.kubelet.apply(Cluster::pod(
+        "client",
+        json!({
+            "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "x", "command": [support::fixture(), "get", address, "2"]}]
+        }),
+    ));
+    cluster.until_phase("client", "Succeeded").await;
+    let log = cluster.log("client", LogOptions::default()).await;
+    let mut names: Vec<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["web-0", "web-1"], "{log}");
+    let told = cluster
+        .sink
+        .recorded
+        .lock()
+        .unwrap()
+        .events
+        .iter()
+        .any(|(_, reason, _)| *reason == "PortAllocated");
+    assert!(told, "the user hears of a port that is not the declared one");
+    cluster.kubelet.shutdown(Duration::from_secs(1)).await;
 }

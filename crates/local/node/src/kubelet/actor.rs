@@ -14,7 +14,7 @@ use crate::guardian::MainProcess;
 use crate::lifecycle::{
     Action, Addresses, Event, HookKind, Moment, PodMachine, PodPlan, ProbeKind, ProbeResult, Signal,
 };
-use crate::network::HostNetwork;
+use crate::network::{HostNetwork, Mode};
 use crate::probes::{Place, Question, ask};
 
 /// What a Pod's task is told.
@@ -69,7 +69,12 @@ pub(super) fn spawn(
     pod: Pod,
 ) -> Result<(mpsc::UnboundedSender<Message>, Arc<PodShared>), &'static str> {
     let on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
-    let host = if on_host { HostNetwork::Yes } else { HostNetwork::No };
+    let is_native = matches!(node.mode, Mode::AllocatedPorts { .. });
+    let host = if on_host || is_native {
+        HostNetwork::Yes
+    } else {
+        HostNetwork::No
+    };
     let network = node
         .network
         .attach(&pod_ref.namespace, &pod_ref.name, host)

@@ -11,10 +11,13 @@ use super::actor::Message;
 use super::volumes::{self, Mounting};
 use super::{ContainerShared, Node, PodRef, PodShared, lock};
 use crate::environment::{self, Configuration, Sources, expand};
+use crate::front::FrontAddress;
 use crate::guardian::{Interception, MainProcess, ProcessSpec, StartError, Streams};
 use crate::image::{BuildStep, Request, Resolution, resolve};
 use crate::lifecycle::{Event, StartFailure};
 use crate::logs::{LogFile, Stream, copy_stream};
+use crate::network::Mode;
+use crate::services::Table;
 use crate::volumes::rewrite;
 
 /// A container that was started.
@@ -142,21 +145,72 @@ impl Start {
             self.make_directory("tmp")?.to_string_lossy().into_owned(),
         ));
         host.extend(resolution.environment.iter().cloned());
+        if let Mode::AllocatedPorts { reason } = &self.node.mode {
+            host.extend(self.allocate_ports(reason)?);
+        }
         let pod_ip = self.shared.network.api.to_string();
-        self.node
-            .network
-            .services()
-            .read(|services| {
-                let sources = Sources {
-                    pod: &self.pod,
-                    pod_ip: Some(&pod_ip),
-                    host_ip: &self.node.settings.host_ip,
-                    configuration: &configuration,
-                    services,
-                };
-                environment::compose(&self.container, sources, host)
-            })
+        let services = self.reachable_services();
+        let sources = Sources {
+            pod: &self.pod,
+            pod_ip: Some(&pod_ip),
+            host_ip: &self.node.settings.host_ip,
+            configuration: &configuration,
+            services: &services,
+        };
+        environment::compose(&self.container, sources, host)
             .map_err(|error| failure("CreateContainerConfigError", error.to_string()))
+    }
+
+    /// The Services as this Pod can reach them: by cluster address where its calls are intercepted.
+    fn reachable_services(&self) -> Arc<Table> {
+        let table = self.node.network.services().table();
+        match (&self.node.mode, self.node.front.get()) {
+            (Mode::AllocatedPorts { .. }, Some(front)) => {
+                let front = front.borrow();
+                Arc::new(table.placed(|namespace, name, port| {
+                    let is_it = |at: &&FrontAddress| at.namespace == namespace && at.service == name && at.port == port;
+                    front.iter().find(is_it).map(|found| found.address)
+                }))
+            }
+            _ => table,
+        }
+    }
+
+    /// Without interception two programs cannot have one port: each declared port gets one of the host, the first is
+    /// told as `PORT`, all as `PORT_NAME`.
+    fn allocate_ports(&self, reason: &str) -> Result<Vec<(String, String)>, StartFailure> {
+        let network = &self.shared.network;
+        let mut variables = Vec::new();
+        for port in self.container.ports.iter().flatten() {
+            let Ok(declared) = u16::try_from(port.container_port) else {
+                continue;
+            };
+            let real = match network.allocated_for(declared) {
+                Some(real) => real,
+                None => self
+                    .node
+                    .network
+                    .allocate_port(network, declared)
+                    .map_err(|error| failure("CreateContainerError", error.to_string()))?,
+            };
+            if variables.is_empty() {
+                variables.push(("PORT".to_owned(), real.to_string()));
+            }
+            if let Some(name) = &port.name {
+                variables.push((
+                    format!("PORT_{}", name.to_uppercase().replace('-', "_")),
+                    real.to_string(),
+                ));
+            }
+            if real != declared {
+                let why = format!(
+                    "Port {declared} is taken on this machine and calls are not intercepted ({reason}): the program \
+                     must listen on $PORT, which is {real}"
+                );
+                self.report("PortAllocated", why);
+            }
+        }
+        Ok(variables)
     }
 
     fn make_directory(&self, name: &str) -> Result<PathBuf, StartFailure> {
