@@ -157,6 +157,8 @@ pub(crate) struct PodShared {
     /// The object as it was last seen.
     pub(crate) pod: Mutex<Arc<Pod>>,
     pub(crate) network: Arc<PodNetwork>,
+    /// Turns true when the Pod must end.
+    pub(crate) stopping: watch::Sender<bool>,
     pub(crate) containers: Mutex<HashMap<String, ContainerShared>>,
 }
 

@@ -72,6 +72,27 @@ impl ConfigSource for Config {
     }
 }
 
+/// The state folder as a source tree, looked at when asked.
+struct LateTree(std::path::PathBuf);
+
+impl node::image::Tree for LateTree {
+    fn root(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn find(&self, is_wanted: &dyn Fn(&str) -> bool) -> Vec<std::path::PathBuf> {
+        HostTree::around(&self.0).find(is_wanted)
+    }
+
+    fn read(&self, path: &std::path::Path) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    fn exists(&self, path: &std::path::Path) -> bool {
+        path.exists()
+    }
+}
+
 struct Cluster {
     kubelet: Kubelet,
     sink: Arc<Sink>,
@@ -108,7 +129,7 @@ impl Cluster {
             guardian,
             network: network.clone(),
             mode,
-            tree: Arc::new(HostTree::around(state.path())),
+            tree: Arc::new(LateTree(state.path().canonicalize().unwrap())),
             host: Arc::new(HostMachine),
             sink: sink.clone(),
             config: Arc::new(Config),
@@ -508,4 +529,39 @@ async fn without_interception_ports_are_allocated() {
         .any(|(_, reason, _)| *reason == "PortAllocated");
     assert!(told, "the user hears of a port that is not the declared one");
     cluster.kubelet.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_must_end_does_not_wait_for_its_build() {
+    let Some(cluster) = Cluster::new() else { return };
+    // A cargo package whose build script takes an hour.
+    let folder = cluster._state.path().join("slow");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::write(
+        folder.join("Cargo.toml"),
+        "[package]\nname = \"slow\"\nedition = \"2024\"\n[workspace]\n",
+    )
+    .unwrap();
+    std::fs::write(folder.join("src/main.rs"), "fn main() {}").unwrap();
+    std::fs::write(
+        folder.join("build.rs"),
+        "fn main() { std::thread::sleep(std::time::Duration::from_secs(3600)) }",
+    )
+    .unwrap();
+    let slow = std::time::Instant::now();
+    cluster.kubelet.apply(Cluster::pod(
+        "slow",
+        json!({"containers": [{"name": "main", "image": "acme/slow:1"}]}),
+    ));
+    cluster
+        .until("it is built", |recorded| {
+            recorded
+                .events
+                .iter()
+                .any(|(_, reason, _)| *reason == "Building")
+                .then_some(())
+        })
+        .await;
+    cluster.kubelet.shutdown(Duration::from_secs(1)).await;
+    assert!(slow.elapsed() < Duration::from_secs(10), "{:?}", slow.elapsed());
 }

@@ -83,6 +83,7 @@ pub(super) fn spawn(
     let shared = Arc::new(PodShared {
         pod: Mutex::new(Arc::clone(&pod)),
         network,
+        stopping: tokio::sync::watch::Sender::new(false),
         containers: Mutex::default(),
     });
     // Unbounded, because its senders are this node itself: each sends a bounded number of events per action.
@@ -224,6 +225,9 @@ impl Actor {
 
     /// One turn of the machine: event in, actions out, status written.
     fn step(&mut self, event: Event) {
+        if matches!(event, Event::Stop { .. }) {
+            self.shared.stopping.send_replace(true);
+        }
         let now = self.node.now();
         for action in self.machine.on_event(event, now) {
             self.act(action);

@@ -96,7 +96,14 @@ impl Start {
         let resolution = self.resolve()?;
         let environment = self.environment(&resolution).await?;
         if let Some(build) = &resolution.build {
-            self.build(build, &log).await?;
+            let mut stopping = self.shared.stopping.subscribe();
+            // A Pod that must end does not wait for its build.
+            tokio::select! {
+                built = self.build(build, &log) => built?,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    return Err(failure("Stopped", "the Pod ended before its program was built".to_owned()));
+                }
+            }
         }
         let spec = self.spec(&resolution, environment)?;
         let spec = self.with_volumes(spec).await?;
@@ -429,7 +436,9 @@ pub(super) async fn start_process(
 
 /// Runs a build to its end on the host's own network; returns its exit code.
 async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Result<i32, String> {
-    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment: Vec<(String, String)> = variables.collect();
     let path = std::env::var("PATH").unwrap_or_default();
     let program = find_program(&step.argv[0], &path, &step.working_directory)
         .ok_or_else(|| format!("the build needs {}, which this machine does not have", step.argv[0]))?;
@@ -450,7 +459,17 @@ async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Re
     let running = started
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;
+    let _end = EndOnDrop(running.main);
     running.ended.await.map_err(|error| error.to_string())
+}
+
+/// Ends a build that nobody waits for any more.
+struct EndOnDrop(MainProcess);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.signal(libc::SIGTERM);
+    }
 }
 
 /// A program by path or on a `PATH`.

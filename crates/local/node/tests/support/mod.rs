@@ -69,6 +69,10 @@ impl Bench {
     }
 
     pub fn start(&self, pod_name: &str, arguments: &[&str]) -> Started {
+        self.start_program(pod_name, &fixture(), arguments)
+    }
+
+    pub fn start_program(&self, pod_name: &str, program: &std::path::Path, arguments: &[&str]) -> Started {
         let pod = self
             .network
             .attach("default", pod_name, HostNetwork::No)
@@ -86,7 +90,7 @@ impl Bench {
             stderr: stderr.expect("stderr").into(),
         };
         let spec = ProcessSpec {
-            program: fixture(),
+            program: program.to_owned(),
             arguments: std::iter::once("fixture")
                 .chain(arguments.iter().copied())
                 .map(str::to_owned)
