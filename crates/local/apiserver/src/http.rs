@@ -23,6 +23,7 @@ mod render;
 mod resource;
 mod review;
 mod root;
+mod session;
 mod watch;
 
 use std::convert::Infallible;
@@ -40,7 +41,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use self::answer::Body;
 pub use self::body::REQUEST_BODY_BYTES_MAX;
 pub(crate) use self::meter::Meter;
-pub(crate) use self::render::partial;
 
 use self::call::Call;
 use crate::aggregation::Aggregated;

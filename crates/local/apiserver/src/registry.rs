@@ -4,7 +4,9 @@
 //! ([`rules`](crate::rules)), commit it on the condition that nothing moved in between. Kinds differ by data and by
 //! their rules, never by a handler of their own. Nothing here waits, and nothing here knows HTTP.
 
+mod admission;
 mod create;
+mod definitions;
 mod delete;
 mod list;
 mod options;
@@ -24,8 +26,9 @@ use serde_json::Value;
 pub use self::delete::Deletion;
 pub(crate) use self::list::parse_revision;
 pub use self::list::{ListOptions, Page, Selection};
+use self::options::Tracking;
 pub use self::options::{DeleteOptions, FieldValidation, Preconditions, Propagation, WriteOptions};
-pub use self::patch::PatchKind;
+pub use self::patch::{Applied, PatchKind};
 
 use crate::entropy::Entropy;
 use crate::kinds::{Kinds, Served};

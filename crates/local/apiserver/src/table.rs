@@ -1,7 +1,9 @@
 //! Rows and columns for `kubectl get`; one place where the kinds' columns are asked for.
 
+use apimachinery::table::{self, IncludeObject};
 use serde_json::{Value, json};
 
+use crate::convert::convert;
 use crate::kinds::Served;
 
 /// Whether a table names its columns: only the first event of a watch does.
@@ -13,19 +15,26 @@ pub(crate) enum Header {
     Left,
 }
 
-/// The table of some objects.
-pub(crate) fn of(_served: &Served, objects: &[Value], _now: flyball_core::Timestamp, header: Header) -> Value {
-    let columns = json!([
-        {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
-        {"name": "Created At", "type": "date", "format": "", "description": "", "priority": 0},
-    ]);
-    let rows: Vec<Value> = objects
-        .iter()
-        .map(|object| {
-            json!({"cells": [object["metadata"]["name"], object["metadata"]["creationTimestamp"]],
-                   "object": crate::http::partial(object)})
-        })
+/// The table of some objects, which are in the version that is stored.
+pub(crate) fn of(
+    served: &Served,
+    objects: Vec<Value>,
+    metadata: Value,
+    include: IncludeObject,
+    now: flyball_core::Timestamp,
+    header: Header,
+) -> Value {
+    let columns = match &served.custom {
+        Some(custom) => table::custom_columns(&custom.version["additionalPrinterColumns"]),
+        None => table::columns(&served.resource),
+    };
+    let objects: Vec<Value> = objects
+        .into_iter()
+        .map(|object| convert(object, &served.resource.kind))
         .collect();
-    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {},
-           "columnDefinitions": if header == Header::Shown { columns } else { json!([]) }, "rows": rows})
+    let mut table = table::table(&columns, &objects, metadata, include, now);
+    if header == Header::Left {
+        table["columnDefinitions"] = json!([]);
+    }
+    table
 }

@@ -1,14 +1,15 @@
 //! In which form a client wants its answer.
 
 use apimachinery::status::Status;
+use apimachinery::table::IncludeObject;
 
 /// The forms an object, a list or a watch event can be shown in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     /// As it is.
     Object,
-    /// Rows and columns, as `kubectl get` prints them.
-    Table,
+    /// Rows and columns, as `kubectl get` prints them, with so much of each object.
+    Table(IncludeObject),
     /// Only the metadata.
     PartialMetadata,
 }
@@ -31,6 +32,18 @@ pub(crate) struct Accepted {
 
 /// What 406 lists.
 const MEDIA_TYPES: [&str; 2] = ["application/json", "application/yaml"];
+
+impl Accepted {
+    /// With as much of each object in a table's rows as the query parameter `includeObject` says.
+    pub(crate) fn including(mut self, include: &str) -> Result<Self, Status> {
+        if let (View::Table(_), false) = (self.view, include.is_empty()) {
+            let include = IncludeObject::parse(include)
+                .ok_or_else(|| Status::bad_request(format!("unrecognized includeObject value: {include:?}")))?;
+            self.view = View::Table(include);
+        }
+        Ok(self)
+    }
+}
 
 /// Reads an Accept header: the first form in it that can be made. Weights are not ranked, as upstream does not rank them.
 pub(crate) fn negotiate(accept: &str) -> Result<Accepted, Status> {
@@ -64,7 +77,7 @@ fn one(range: &str) -> Option<Accepted> {
     }
     let view = match kind {
         "" => View::Object,
-        "Table" => View::Table,
+        "Table" => View::Table(IncludeObject::Metadata),
         "PartialObjectMetadata" | "PartialObjectMetadataList" => View::PartialMetadata,
         _ => return None,
     };
@@ -87,7 +100,7 @@ mod tests {
         check("", Some((View::Object, Encoding::Json)));
         check("*/*", Some((View::Object, Encoding::Json)));
         let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        check(kubectl, Some((View::Table, Encoding::Json)));
+        check(kubectl, Some((View::Table(IncludeObject::Metadata), Encoding::Json)));
         check(
             "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
             Some((View::PartialMetadata, Encoding::Json)),

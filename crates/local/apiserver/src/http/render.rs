@@ -4,6 +4,7 @@
 //! object and make it anew.
 
 use apimachinery::resources::GroupVersionKind;
+use apimachinery::table::{IncludeObject, partial_metadata};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -13,15 +14,15 @@ use crate::convert;
 use crate::kinds::Served;
 use crate::registry::Page;
 use crate::store::{Stored, type_head};
-use crate::table;
+use crate::table::{self, Header};
 
 /// One object.
 pub(crate) fn object(served: &Served, view: View, stored: &Stored, now: flyball_core::Timestamp) -> Bytes {
     match view {
         View::Object if served.is_storage_version() => stored.bytes().clone(),
         View::Object => to_bytes(&in_version(served, stored.value())),
-        View::Table => to_bytes(&table::of(served, &[stored.value()], now, table::Header::Shown)),
-        View::PartialMetadata => to_bytes(&partial(&stored.value())),
+        View::Table(include) => to_bytes(&row(served, include, stored, now, Header::Shown)),
+        View::PartialMetadata => to_bytes(&partial_metadata(&stored.value())),
     }
 }
 
@@ -30,9 +31,16 @@ pub(crate) fn in_version(served: &Served, value: Value) -> Value {
     convert::convert(value, &served.resource.kind)
 }
 
-/// Only the metadata of an object.
-pub(crate) fn partial(value: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": value["metadata"]})
+/// A table of one object.
+pub(crate) fn row(
+    served: &Served,
+    include: IncludeObject,
+    stored: &Stored,
+    now: flyball_core::Timestamp,
+    header: Header,
+) -> Value {
+    let metadata = json!({"resourceVersion": stored.revision().to_string()});
+    table::of(served, vec![stored.value()], metadata, include, now, header)
 }
 
 /// A page of a list.
@@ -49,17 +57,22 @@ pub(crate) fn list(served: &Served, view: View, page: &Page, now: flyball_core::
             });
             splice(&kind.api_version(), &served.resource.list_kind(), page, items)
         }
-        View::Table => {
+        View::Table(include) => {
             let values: Vec<Value> = page.objects.iter().map(|stored| stored.value()).collect();
-            let mut table = table::of(served, &values, now, table::Header::Shown);
-            table["metadata"] = list_metadata(page);
-            to_bytes(&table)
+            to_bytes(&table::of(
+                served,
+                values,
+                list_metadata(page),
+                include,
+                now,
+                Header::Shown,
+            ))
         }
         View::PartialMetadata => {
             let items = page
                 .objects
                 .iter()
-                .map(|stored| Item::Made(to_bytes(&partial(&stored.value()))));
+                .map(|stored| Item::Made(to_bytes(&partial_metadata(&stored.value()))));
             splice("meta.k8s.io/v1", "PartialObjectMetadataList", page, items)
         }
     }
@@ -129,7 +142,7 @@ pub(crate) fn bookmark(kind: &GroupVersionKind, view: View, revision: u64, initi
     }
     match view {
         View::Object => json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata}),
-        View::Table => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        View::Table(_) => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
                               "columnDefinitions": [], "rows": []}),
         View::PartialMetadata => {
             json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})

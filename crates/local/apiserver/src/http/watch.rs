@@ -19,7 +19,7 @@ use super::render;
 use crate::kinds::Served;
 use crate::registry::{Registry, Selection, Target, parse_revision};
 use crate::store::{Change, Event, Lag, Stored, Watch};
-use crate::table::{self, Header};
+use crate::table::Header;
 
 /// How often a quiet watch tells its client how far it has seen. Source: about a minute upstream (`bookmarkFrequency`).
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -208,7 +208,13 @@ impl WatchStream {
         };
         let header = std::mem::replace(&mut self.header, Header::Left);
         let bytes = match self.view {
-            View::Table => answer::to_bytes(&table::of(&self.served, &[object.value()], self.registry.now(), header)),
+            View::Table(include) => answer::to_bytes(&render::row(
+                &self.served,
+                include,
+                &object,
+                self.registry.now(),
+                header,
+            )),
             view => render::object(&self.served, view, &object, self.registry.now()),
         };
         Some(render::event_line(kind, &bytes))

@@ -3,9 +3,9 @@
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
-use super::{Registry, Target, WriteOptions, Written};
+use super::{Registry, Target, Tracking, WriteOptions, Written};
 use crate::entropy;
-use crate::rules;
+use crate::rules::{self, By};
 use crate::store::{Draft, Expect, Outcome, Write, WriteError};
 
 /// How many generated names are tried before a create gives up. Source: `maxNameGenerationCreateAttempts` of apiserver.
@@ -16,13 +16,34 @@ const GENERATED_PREFIX_MAX: usize = 63 - 5;
 
 impl Registry {
     /// Stores a new object.
-    pub fn create(&self, target: &Target, mut object: Value, options: &WriteOptions) -> Result<Written, Status> {
-        self.admit_namespace(target)?;
+    pub fn create(&self, target: &Target, object: Value, options: &WriteOptions) -> Result<Written, Status> {
+        self.create_tracked(target, object, options, Tracking::Record)
+    }
+
+    pub(super) fn create_tracked(
+        &self,
+        target: &Target,
+        mut object: Value,
+        options: &WriteOptions,
+        tracking: Tracking,
+    ) -> Result<Written, Status> {
+        self.admit_namespace(&target.named(object["metadata"]["name"].as_str().unwrap_or_default()))?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         let uid = entropy::uuid(self.entropy());
         rules::prepare_create(&target.served, &mut object, &uid, &self.timestamp());
+        if target.served.table.as_str() == "pods" {
+            self.admit_pod(target, &mut object)?;
+        }
         let _allocation = self.allocate(target, &mut object)?;
+        if tracking == Tracking::Record {
+            let by = By {
+                manager: &options.field_manager,
+                subresource: &target.subresource,
+                now: &self.timestamp(),
+            };
+            rules::track(&target.served, None, &mut object, &by);
+        }
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
@@ -48,6 +69,9 @@ impl Registry {
             match self.store().commit(&write) {
                 Ok(event) => {
                     self.committed(&target);
+                    if target.served.table.as_str() == "namespaces" {
+                        self.furnish_namespace(&target.name);
+                    }
                     return Ok(Written::Stored(event.object));
                 }
                 Err(WriteError::Exists) if generated => {}
@@ -56,33 +80,6 @@ impl Registry {
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         Err(Status::generate_name_conflict(&target.group_resource(), name))
-    }
-
-    /// Objects live in namespaces that exist and do not end. Source: the admission plugin NamespaceLifecycle.
-    fn admit_namespace(&self, target: &Target) -> Result<(), Status> {
-        if !target.served.resource.namespaced() {
-            return Ok(());
-        }
-        let kinds = self.kinds();
-        let core = apimachinery::resources::GroupVersionResource::new("", "v1", "namespaces");
-        let Some(namespaces) = kinds.find(&core) else {
-            return Ok(());
-        };
-        let namespace = Target {
-            served: namespaces.clone(),
-            namespace: String::new(),
-            name: target.namespace.clone(),
-            subresource: String::new(),
-        };
-        let present = self.get(&namespace)?.value();
-        if present["metadata"]["deletionTimestamp"].is_null() {
-            return Ok(());
-        }
-        let why = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            target.namespace
-        );
-        Err(Status::forbidden(&target.group_resource(), &target.name, &why))
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
-use super::{DeleteOptions, Failure, Propagation, Registry, Target, Written, timestamp};
+use super::definitions::{CLEANUP, add_finalizer};
+use super::{DEFINITIONS, DeleteOptions, Failure, Propagation, Registry, Target, Written, timestamp};
 use crate::store::{Expect, Outcome, Stored, Write};
 
 /// The finalizer that lets the garbage collector delete dependents first.
@@ -13,6 +14,9 @@ const FOREGROUND: &str = "foregroundDeletion";
 
 /// The finalizer that lets the garbage collector free dependents first.
 const ORPHAN: &str = "orphan";
+
+/// Namespaces that a cluster cannot be without. Source: the admission plugin NamespaceLifecycle.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// What a deletion did.
 #[derive(Debug)]
@@ -26,11 +30,18 @@ pub enum Deletion {
 impl Registry {
     /// Deletes an object, or starts its end.
     pub fn delete(&self, target: &Target, options: &DeleteOptions) -> Result<Deletion, Status> {
-        self.attempt(target, || {
+        if target.served.table.as_str() == "namespaces" && IMMORTAL.contains(&target.name.as_str()) {
+            let why = "this namespace may not be deleted";
+            return Err(Status::forbidden(&target.group_resource(), &target.name, why));
+        }
+        let deletion = self.attempt(target, || {
             let current = self.get(target)?;
             let mut object = current.value();
             check_preconditions(target, &object, options)?;
             set_finalizers(&mut object, options.propagation);
+            if target.served.table.as_str() == DEFINITIONS && !options.dry_run {
+                add_finalizer(&mut object, CLEANUP);
+            }
             let grace_seconds = grace_seconds(&object, options);
             let waits = grace_seconds > 0 || has_finalizers(&object);
             if options.dry_run {
@@ -45,7 +56,11 @@ impl Registry {
             }
             self.commit_next(target, &current, &object, false)
                 .map(Deletion::Pending)
-        })
+        })?;
+        if target.served.table.as_str() == DEFINITIONS && !options.dry_run {
+            self.clean_up_definition(&target.name);
+        }
+        Ok(deletion)
     }
 
     /// Takes an object out of the store.
@@ -59,6 +74,9 @@ impl Registry {
         match self.store().commit(&write) {
             Ok(event) => {
                 self.committed(target);
+                if target.served.custom.is_some() {
+                    self.finish_definition(target.served.table.as_str());
+                }
                 Ok(event.object)
             }
             Err(error) => Err(Failure::from_write(error, target, insisted)),

@@ -1,12 +1,13 @@
 //! Everything that one turn needs to see.
 
+use apimachinery::selector::LabelSelector;
 use cluster::{Cache, Cluster, Kind, ObjectKey};
 use k8s_openapi::api::core::v1 as core;
 
 use super::apis::MetricsApis;
 use super::convert::pod_of;
 use crate::hpa::{Autoscaler, Failure, FailureCode, MetricReading, Pod, Scale};
-use crate::selector::{Labels, Selector};
+use crate::selector::{self, Labels, selects};
 
 /// What was seen, in the form that [`crate::hpa::Snapshot`] borrows.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct Observation {
     /// One for each metric of the spec.
     pub readings: Vec<Result<MetricReading, Failure>>,
     /// The selector of the scale, where it could be read.
-    pub selector: Option<Selector>,
+    pub selector: Option<LabelSelector>,
     /// The labels of the selected pods.
     pub labels: Vec<Labels>,
 }
@@ -33,7 +34,7 @@ pub async fn observe(
     pods: &Cache<core::Pod>,
     apis: &MetricsApis,
     autoscaler: &Autoscaler,
-    claim: impl FnOnce(&ObjectKey, &Selector, &[&Labels]) -> Result<(), Failure>,
+    claim: impl FnOnce(&ObjectKey, &LabelSelector, &[&Labels]) -> Result<(), Failure>,
 ) -> Observation {
     let mut seen = Observation {
         scale: Err(Failure::internal(FailureCode::GetScaleFailed, "not read yet")),
@@ -50,14 +51,14 @@ pub async fn observe(
             return seen;
         }
     };
-    match Selector::of_scale(&selector_text) {
+    match selector::of_scale(&selector_text) {
         Err(failure) => seen.pods = Err(failure),
         Ok(selector) => {
             let selected = pods.filter(Some(&autoscaler.namespace), |pod| {
                 pod.metadata
                     .labels
                     .as_ref()
-                    .is_some_and(|labels| selector.matches(labels))
+                    .is_some_and(|labels| selects(&selector, labels))
             });
             seen.labels = selected.iter().filter_map(|pod| pod.metadata.labels.clone()).collect();
             let key = ObjectKey::new(&autoscaler.namespace, &autoscaler.name);
