@@ -72,6 +72,9 @@ impl Evaluator<'_> {
                 one.drop_name = true;
             }
             if !one.column.has_histograms() {
+                if matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower) {
+                    self.notes.incompatible("float", op, "float", span);
+                }
                 with_scalar_floats(&mut one.column, op, binary.return_bool, scalar, side);
                 continue;
             }
