@@ -21,13 +21,6 @@ pub(crate) struct Suite {
     pub(crate) run: fn(&Path) -> FileReport,
 }
 
-/// All suites, in the order in which they are listed.
-const SUITES: &[Suite] = &[Suite {
-    name: "promql",
-    extension: "test",
-    takes: |_| true,
-    run: crate::promql::run,
-}];
 /// All suites, one a line, in the order in which they are listed.
 const SUITES: &[Suite] = &[
     suite("adapter", "json", all, adapter::run),
