@@ -94,6 +94,8 @@ pub(crate) fn validate_create(served: &Served, object: &Value) -> Result<(), Sta
     let mut causes = validation::validate_create(&served.resource, object);
     if let Some(custom) = &served.custom {
         causes.extend(schema::validate(&custom.schema, object));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(object));
     }
     invalid(served, object, causes)
 }
@@ -165,6 +167,8 @@ pub(crate) fn validate_update(served: &Served, old: &Value, next: &Value) -> Res
     let mut causes = validation::validate_update(&served.resource, next, old);
     if let Some(custom) = &served.custom {
         causes.extend(schema::validate_update(&custom.schema, next, old));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(next));
     }
     invalid(served, next, causes)
 }
