@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::adapter;
 use crate::extauthz;
 use crate::hpa;
 use crate::promql;
@@ -22,6 +23,7 @@ pub(crate) struct Suite {
 
 /// All suites, one a line, in the order in which they are listed.
 const SUITES: &[Suite] = &[
+    suite("adapter", "json", all, adapter::run),
     suite("extauthz", "json", extauthz::takes, extauthz::run),
     suite("hpa", "json", all, hpa::run),
     suite("promql", "test", all, promql::run),
