@@ -20,7 +20,7 @@ fn config_map(name: &str, value: &str) -> ConfigMap {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_writes_and_a_watcher_sees() {
-    let client = kube::Client::new(support::server().service(), "default");
+    let client = kube::Client::new(support::builder().build().expect("built").service(), "default");
     let api: Api<ConfigMap> = Api::default_namespaced(client);
     let from = api
         .list(&ListParams::default())
@@ -77,7 +77,7 @@ async fn a_client_writes_and_a_watcher_sees() {
 #[tokio::test(start_paused = true)]
 async fn a_reflector_keeps_up() {
     use kube::runtime::{WatchStreamExt, reflector, watcher};
-    let client = kube::Client::new(support::server().service(), "default");
+    let client = kube::Client::new(support::builder().build().expect("built").service(), "default");
     let api: Api<ConfigMap> = Api::default_namespaced(client);
     api.create(&PostParams::default(), &config_map("a", "1"))
         .await
@@ -122,7 +122,7 @@ async fn lines(client: &kube::Client, path: &str) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn watches_through_selectors_and_from_any_moment() {
-    let client = kube::Client::new(support::server().service(), "default");
+    let client = kube::Client::new(support::builder().build().expect("built").service(), "default");
     let api: Api<ConfigMap> = Api::default_namespaced(client.clone());
     let label = |value: &str| Patch::Merge(json!({"metadata": {"labels": {"app": value}}}));
     api.create(&PostParams::default(), &config_map("a", "1"))
@@ -170,7 +170,7 @@ async fn watches_through_selectors_and_from_any_moment() {
 #[tokio::test(start_paused = true)]
 async fn quiet_watches_get_bookmarks_and_end_in_time() {
     use futures::AsyncBufReadExt;
-    let client = kube::Client::new(support::server().service(), "default");
+    let client = kube::Client::new(support::builder().build().expect("built").service(), "default");
     let path = "/api/v1/secrets?watch=1&allowWatchBookmarks=true&timeoutSeconds=150&resourceVersion=1";
     let request = http::Request::get(path).body(Vec::new()).expect("a request");
     let stream = client.request_stream(request).await.expect("a watch");
@@ -188,7 +188,7 @@ async fn quiet_watches_get_bookmarks_and_end_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn who_watches_from_too_long_ago_lists_again() {
-    let client = kube::Client::new(support::server().service(), "default");
+    let client = kube::Client::new(support::builder().build().expect("built").service(), "default");
     let api: Api<ConfigMap> = Api::default_namespaced(client.clone());
     api.create(&PostParams::default(), &config_map("a", "0"))
         .await
@@ -228,7 +228,7 @@ async fn an_aggregated_api_is_under_the_same_roof() {
             Box::pin(async move { http::Response::new(Full::new(body.into()).boxed_unsync()) })
         }
     }
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     server.register_aggregated("metrics.k8s.io", "v1beta1", std::sync::Arc::new(Metrics));
     let client = kube::Client::new(server.service(), "default");
     let groups = client.list_api_groups().await.expect("groups").groups;

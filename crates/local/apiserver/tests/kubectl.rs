@@ -214,7 +214,7 @@ async fn commands() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let config = serve(&support::server(), folder.path()).await;
+    let config = serve(&support::builder().build().expect("built"), folder.path()).await;
     let mut failures = Vec::new();
     for (line, input, expect) in COMMANDS {
         let (code, output) = run(&kubectl, &config, line, input).await;

@@ -105,7 +105,7 @@ async fn code(client: &kube::Client, path: &str, headers: &[(&str, &str)]) -> u1
 
 #[tokio::test]
 async fn who_is_let_in() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let admin = client(&server, &url, server.admin_token()).await;
     let nobody = client(&server, &url, "wrong").await;
@@ -129,7 +129,7 @@ async fn who_is_let_in() {
 
 #[tokio::test]
 async fn without_a_token_only_probes_answer() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let file = kubeconfig::render(&url, server.ca_pem(), "x").replace("    token: x\n", "    {}\n");
     let file = Kubeconfig::from_yaml(&file).expect("a kubeconfig");
@@ -145,7 +145,7 @@ async fn without_a_token_only_probes_answer() {
 
 #[tokio::test]
 async fn a_service_account_may_what_its_roles_say() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let admin = client(&server, &url, server.admin_token()).await;
     let post = |path: &str, body: serde_json::Value| {
