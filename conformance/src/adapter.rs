@@ -67,7 +67,11 @@ fn mapper(resources: &Value) -> scale::adapter::ResourceMapper {
 
 /// Texts of a list.
 fn texts(list: &Value) -> Vec<&str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// Waits for a future that never really waits.

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use scale::adapter::config::{Config, MALFORMED, UNKNOWN_FIELD};
 use scale::adapter::Compiled;
+use scale::adapter::config::{Config, MALFORMED, UNKNOWN_FIELD};
 use serde_json::{Value, json};
 
 use super::{mapper, same};
@@ -13,7 +13,12 @@ use crate::report::FileReport;
 pub(super) fn run(index: &Path, suite: &Value) -> FileReport {
     let mut report = FileReport::new(index);
     let folder = index.parent().unwrap_or(Path::new("."));
-    for case in suite["cases"].as_array().or(suite["files"].as_array()).into_iter().flatten() {
+    for case in suite["cases"]
+        .as_array()
+        .or(suite["files"].as_array())
+        .into_iter()
+        .flatten()
+    {
         let name = case["file"].as_str().unwrap_or("(without a name)");
         report.count(name, check(&folder.join(name), case, &suite["resources"]));
     }
@@ -42,5 +47,7 @@ fn check(file: &Path, case: &Value, resources: &Value) -> Result<(), String> {
     let read = serde_json::to_value(&config).map_err(|error| error.to_string())?;
     same("parsed", &read, &expect["parsed"])?;
     let compiled = Compiled::new(&config, Arc::new(mapper(resources)));
-    compiled.map(drop).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    compiled
+        .map(drop)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }

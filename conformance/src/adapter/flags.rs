@@ -24,7 +24,11 @@ fn flags(case: &Value) -> Result<Flags, String> {
     for (name, value) in case["flags"].as_object().into_iter().flatten() {
         match value {
             Value::Null => {}
-            Value::Array(values) => arguments.extend(values.iter().map(|value| format!("{name}={}", value.as_str().unwrap_or_default()))),
+            Value::Array(values) => arguments.extend(
+                values
+                    .iter()
+                    .map(|value| format!("{name}={}", value.as_str().unwrap_or_default())),
+            ),
             Value::String(value) => arguments.push(format!("{name}={name} {value}")),
             other => arguments.push(format!("{name}={other}")),
         }
@@ -48,7 +52,11 @@ fn credentials(case: &Value, expect: &Value) -> Result<(), String> {
     }
     if let Some(roots) = expect.get("root_certificates") {
         same("root certificates", &json!(credentials.roots_pem.is_some()), roots)?;
-        same("client certificate", &json!(credentials.certificate_pem.is_some()), &expect["client_certificate"])?;
+        same(
+            "client certificate",
+            &json!(credentials.certificate_pem.is_some()),
+            &expect["client_certificate"],
+        )?;
     }
     Ok(())
 }

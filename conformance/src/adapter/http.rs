@@ -8,7 +8,9 @@ use apimachinery::selector::LabelSelector;
 use apimachinery::status::Status;
 use flyball_core::{ManualClock, Timestamp};
 use futures::future::BoxFuture;
-use scale::adapter::provider::{CustomRequest, CustomValue, ExternalValue, Objects, Provider, UsageRequest, metric_not_found};
+use scale::adapter::provider::{
+    CustomRequest, CustomValue, ExternalValue, Objects, Provider, UsageRequest, metric_not_found,
+};
 use scale::adapter::resource_metrics::{NodeUsage, PodUsage};
 use scale::adapter::{MetricInfo, MetricsService};
 use serde_json::{Value, json};
@@ -33,7 +35,9 @@ impl Counted {
             return entry["items"].as_u64();
         }
         let labelled = &entry["labelled"];
-        let matches = labelled["labels"].as_object().is_some_and(|labels| selector.matches(labels));
+        let matches = labelled["labels"]
+            .as_object()
+            .is_some_and(|labels| selector.matches(labels));
         if matches { labelled["items"].as_u64() } else { Some(0) }
     }
 }
@@ -105,7 +109,12 @@ pub(super) fn http(case: &Value, setup: &Value) -> Result<(), String> {
     let response = wait(service.handle(request));
     let (expect, observed) = (&case["expect"], &case["observed"]);
     same("status", &json!(response.status().as_u16()), &expect["status"])?;
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let body: Value = serde_json::from_slice(response.body()).map_err(|error| error.to_string())?;
     if let Some(items) = expect.get("items") {
         same("items", &json!(body["items"].as_array().map(Vec::len)), items)?;
@@ -116,13 +125,15 @@ pub(super) fn http(case: &Value, setup: &Value) -> Result<(), String> {
     same("content type", &json!(content_type), &observed["content_type"])?;
     same("kind", &body["kind"], &observed["kind"])?;
     same("apiVersion", &body["apiVersion"], &observed["apiVersion"])?;
-    same("items", &json!(body["items"].as_array().map(Vec::len)), &observed["items"])?;
+    same(
+        "items",
+        &json!(body["items"].as_array().map(Vec::len)),
+        &observed["items"],
+    )?;
     let Some(values) = observed.get("values") else {
         return Ok(());
     };
-    let shown = |item: &Value| {
-        json!({"metricName": item["metricName"], "metricLabels": item["metricLabels"], "value": item["value"]})
-    };
+    let shown = |item: &Value| json!({"metricName": item["metricName"], "metricLabels": item["metricLabels"], "value": item["value"]});
     let got: Vec<_> = body["items"].as_array().into_iter().flatten().map(shown).collect();
     same("values", &json!(got), values)
 }

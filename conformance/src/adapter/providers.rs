@@ -33,7 +33,11 @@ impl MetricsQuery for Recorded {
         Box::pin(async { Ok(Answer::Vector(samples)) })
     }
 
-    fn series<'a>(&'a self, selector: &'a str, start: Timestamp) -> BoxFuture<'a, Result<BTreeSet<SeriesShape>, SourceError>> {
+    fn series<'a>(
+        &'a self,
+        selector: &'a str,
+        start: Timestamp,
+    ) -> BoxFuture<'a, Result<BTreeSet<SeriesShape>, SourceError>> {
         self.discoveries.fetch_add(1, Ordering::Relaxed);
         self.starts.lock().expect("nobody panics with it").push(start);
         let shapes = self.series.get(selector).cloned().unwrap_or_default();
@@ -58,14 +62,29 @@ impl ObjectLookup for Objects {
     }
 }
 
-fn adapter(config: &Config, resources: &Value, source: Arc<Recorded>, objects: Objects, max_age: Duration) -> Result<Adapter, String> {
-    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1)));
+fn adapter(
+    config: &Config,
+    resources: &Value,
+    source: Arc<Recorded>,
+    objects: Objects,
+    max_age: Duration,
+) -> Result<Adapter, String> {
+    let clock = Arc::new(ManualClock::new(
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1),
+    ));
     let options = AdapterOptions {
         max_age,
         ..AdapterOptions::default()
     };
-    Adapter::new(config, mapper(resources), source, Arc::new(objects), clock as Arc<dyn Clock>, options)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    Adapter::new(
+        config,
+        mapper(resources),
+        source,
+        Arc::new(objects),
+        clock as Arc<dyn Clock>,
+        options,
+    )
+    .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 pub(super) fn custom_provider(case: &Value, setup: &Value) -> Result<(), String> {
@@ -81,17 +100,34 @@ pub(super) fn custom_provider(case: &Value, setup: &Value) -> Result<(), String>
         ..Config::default()
     };
     let max_age = Duration::from_secs(setup["max_age_seconds"].as_u64().unwrap_or(600));
-    let adapter = adapter(&config, &setup["resources"], source.clone(), Objects::default(), max_age)?;
+    let adapter = adapter(
+        &config,
+        &setup["resources"],
+        source.clone(),
+        Objects::default(),
+        max_age,
+    )?;
     for step in case["steps"].as_array().into_iter().flatten() {
         let expect = &step["expect"];
         if step["op"] == "list" {
-            same("metrics", &json!(metrics_json(adapter.offered().custom.list())), &as_set(&expect["metrics"]))?;
+            same(
+                "metrics",
+                &json!(metrics_json(adapter.offered().custom.list())),
+                &as_set(&expect["metrics"]),
+            )?;
             continue;
         }
         wait(adapter.relist());
-        let failed: Vec<_> = adapter.offered().queries.values().filter_map(|status| status.error.clone()).collect();
+        let failed: Vec<_> = adapter
+            .offered()
+            .queries
+            .values()
+            .filter_map(|status| status.error.clone())
+            .collect();
         same("relist", &json!(failed.is_empty()), &expect["ok"])?;
-        let at_most = expect["series_request"]["start_at_most_seconds_ago"].as_f64().unwrap_or(f64::MAX);
+        let at_most = expect["series_request"]["start_at_most_seconds_ago"]
+            .as_f64()
+            .unwrap_or(f64::MAX);
         let now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
         for start in source.starts.lock().expect("nobody panics with it").drain(..) {
             let ago = now.duration_since(start).as_secs_f64();
@@ -116,7 +152,10 @@ fn sample(value: &Value) -> Sample {
     let seconds = value["value"][0].as_f64().unwrap_or_default();
     Sample {
         labels: serde_json::from_value(value["metric"].clone()).unwrap_or_default(),
-        value: value["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
+        value: value["value"][1]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(f64::NAN),
         at: Timestamp::from_millisecond((seconds * 1000.0).round() as i64).unwrap_or(Timestamp::UNIX_EPOCH),
     }
 }
@@ -125,7 +164,12 @@ pub(super) fn resource_provider(case: &Value, setup: &Value) -> Result<(), Strin
     let mut source = Recorded::default();
     for answer in case["answers"].as_array().into_iter().flatten() {
         let query = answer["query"].as_str().unwrap_or_default().to_owned();
-        let samples = answer["data"]["result"].as_array().into_iter().flatten().map(sample).collect();
+        let samples = answer["data"]["result"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(sample)
+            .collect();
         source.answers.insert(query, samples);
     }
     let objects: Vec<_> = case["objects"].as_array().into_iter().flatten().map(object).collect();
@@ -134,7 +178,13 @@ pub(super) fn resource_provider(case: &Value, setup: &Value) -> Result<(), Strin
         resource_rules: Some(resource_rules),
         ..Config::default()
     };
-    let adapter = adapter(&config, &setup["resources"], Arc::new(source), Objects(objects.clone()), Duration::from_secs(60))?;
+    let adapter = adapter(
+        &config,
+        &setup["resources"],
+        Arc::new(source),
+        Objects(objects.clone()),
+        Duration::from_secs(60),
+    )?;
     let amounts = |usage: &scale::adapter::resource_metrics::Usage| {
         json!({"cpu": scale::quantity::of_resource("cpu", usage.cpu_milli).to_string(),
                "memory": scale::quantity::of_resource("memory", usage.memory_milli).to_string()})
@@ -143,7 +193,11 @@ pub(super) fn resource_provider(case: &Value, setup: &Value) -> Result<(), Strin
     if case["get"] == "pods" {
         let (pods, window) = wait(adapter.pods(UsageRequest::default())).map_err(|status| status.to_string())?;
         for pod in pods {
-            let containers: serde_json::Map<_, _> = pod.containers.iter().map(|(name, usage)| (name.clone(), amounts(usage))).collect();
+            let containers: serde_json::Map<_, _> = pod
+                .containers
+                .iter()
+                .map(|(name, usage)| (name.clone(), amounts(usage)))
+                .collect();
             let item = json!({"namespace": pod.object.namespace, "name": pod.object.name,
                 "timestamp_ms": pod.at.as_millisecond(), "window_seconds": window, "containers": containers});
             found.insert((pod.object.namespace, pod.object.name), item);
@@ -157,8 +211,14 @@ pub(super) fn resource_provider(case: &Value, setup: &Value) -> Result<(), Strin
         }
     }
     let key = |object: &ObjectMeta| (object.namespace.clone(), object.name.clone());
-    let items: Vec<_> = objects.iter().filter_map(|object| found.get(&key(object)).cloned()).collect();
-    let missing: Vec<_> = objects.iter().filter(|object| !found.contains_key(&key(object))).collect();
+    let items: Vec<_> = objects
+        .iter()
+        .filter_map(|object| found.get(&key(object)).cloned())
+        .collect();
+    let missing: Vec<_> = objects
+        .iter()
+        .filter(|object| !found.contains_key(&key(object)))
+        .collect();
     let missing: Vec<_> = missing
         .iter()
         .map(|object| match object.namespace.as_str() {
@@ -192,7 +252,13 @@ pub(super) fn external_provider(case: &Value, setup: &Value) -> Result<(), Strin
         external_rules: rules,
         ..Config::default()
     };
-    let adapter = adapter(&config, &json!([]), source.clone(), Objects::default(), Duration::from_secs(60))?;
+    let adapter = adapter(
+        &config,
+        &json!([]),
+        source.clone(),
+        Objects::default(),
+        Duration::from_secs(60),
+    )?;
     let before = adapter.offered();
     for step in case["steps"].as_array().into_iter().flatten() {
         let expect = &step["expect"];
@@ -210,7 +276,11 @@ pub(super) fn external_provider(case: &Value, setup: &Value) -> Result<(), Strin
             _ => {}
         }
         if let Some(calls) = expect.get("discovery_calls") {
-            same("discovery calls", &json!(source.discoveries.load(Ordering::Relaxed)), calls)?;
+            same(
+                "discovery calls",
+                &json!(source.discoveries.load(Ordering::Relaxed)),
+                calls,
+            )?;
         }
     }
     Ok(())

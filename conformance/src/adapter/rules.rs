@@ -41,7 +41,11 @@ pub(super) fn metrics_query(case: &Value, _: &Value) -> Result<(), String> {
             .grouped_by(texts(&case["extra_group_by"]))
     };
     let query = arguments.build(&template, case["series"].as_str().unwrap_or_default());
-    same("query", &json!(query.map_err(|error| error.to_string())?), &case["expect"]["query"])
+    same(
+        "query",
+        &json!(query.map_err(|error| error.to_string())?),
+        &case["expect"]["query"],
+    )
 }
 
 pub(super) fn regex_matcher(case: &Value, _: &Value) -> Result<(), String> {
@@ -97,13 +101,22 @@ pub(super) fn series_registry(case: &Value, setup: &Value) -> Result<(), String>
     let mapper = Arc::new(mapper(&setup["resources"]));
     let mut found = Vec::new();
     for (index, rule) in rules_of(&setup["rules"])?.iter().enumerate() {
-        let shapes: BTreeSet<_> = setup["series"][index].as_array().into_iter().flatten().map(shape).collect();
+        let shapes: BTreeSet<_> = setup["series"][index]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(shape)
+            .collect();
         found.push((Arc::new(Rule::new(rule, &mapper)?), Arc::new(shapes)));
     }
     let registry = CustomRegistry::new(&found, mapper);
     let expect = &case["expect"];
     if case["op"] == "list" {
-        return same("metrics", &json!(metrics_json(registry.list())), &as_set(&expect["metrics"]));
+        return same(
+            "metrics",
+            &json!(metrics_json(registry.list())),
+            &as_set(&expect["metrics"]),
+        );
     }
     let metric = &case["metric"];
     let word = |name: &str| metric[name].as_str().unwrap_or_default();

@@ -16,6 +16,7 @@ mod explain;
 mod fields;
 mod home;
 mod laptop;
+mod measure;
 mod observe;
 mod pods;
 mod terminal;

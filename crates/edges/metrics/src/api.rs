@@ -20,6 +20,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use json::Json;
 pub use json::{ApiFloat, ApiTime};
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@
 
 pub mod api;
 mod duration;
+pub mod render;
 pub mod scrape;
 pub mod source;
 pub mod store;

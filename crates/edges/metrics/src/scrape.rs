@@ -28,6 +28,7 @@ pub use status::{Health, TargetStatus, Targets};
 pub use target::{Authorization, Conflict, Settings, Target, Timestamps};
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,10 +119,15 @@ impl Scraper {
             // A dropped sender tells its task to end.
             running.retain(|target, _| wanted.contains(target));
             for target in wanted {
-                if !running.contains_key(&target) {
+                if let Entry::Vacant(place) = running.entry(target) {
                     let (stop, stopped) = oneshot::channel();
-                    tasks.spawn(scrape_loop(self.context.clone(), target.clone(), self.first, stopped));
-                    running.insert(target, stop);
+                    tasks.spawn(scrape_loop(
+                        self.context.clone(),
+                        place.key().clone(),
+                        self.first,
+                        stopped,
+                    ));
+                    place.insert(stop);
                 }
             }
             loop {

@@ -26,7 +26,7 @@ pub use server::{Credentials, Method, Server, ServerSettings};
 pub use transport::{HttpTransport, Response, Transport};
 
 use futures::future::BoxFuture;
-use promql::engine::{MatrixSeries, TimeRange};
+use promql::engine::{MatrixSeries, QueryValue, TimeRange, VectorSample};
 use promql::labels::Labels;
 use promql::sample::Value;
 use tokio::time::Instant;
@@ -93,6 +93,21 @@ impl Found {
         match self {
             Found::Vector(samples) => samples,
             Found::Nothing | Found::Scalar(_) => &[],
+        }
+    }
+
+    /// The values in the engine's form, as [`crate::render`] takes them.
+    #[must_use]
+    pub fn into_query_value(self, at_ms: i64) -> QueryValue {
+        let sample = |sample: Sample| VectorSample {
+            labels: sample.labels,
+            timestamp_ms: sample.timestamp_ms,
+            value: sample.value,
+        };
+        match self {
+            Found::Nothing => QueryValue::Vector(Vec::new()),
+            Found::Scalar(value) => QueryValue::Scalar(at_ms, value),
+            Found::Vector(samples) => QueryValue::Vector(samples.into_iter().map(sample).collect()),
         }
     }
 }

@@ -42,30 +42,19 @@ pub fn apply(kind: &GroupVersionKind, object: &mut Value) {
         ("", "PersistentVolume") => policy::persistent_volume(object),
         ("", "PersistentVolumeClaim") => policy::persistent_volume_claim(object),
         ("storage.k8s.io", "StorageClass") => policy::storage_class(object),
-        ("scheduling.k8s.io", "PriorityClass") => {
-            set(object, "preemptionPolicy", json!("PreemptLowerPriority"))
-        }
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            policy::role_binding(object)
-        }
+        ("scheduling.k8s.io", "PriorityClass") => set(object, "preemptionPolicy", json!("PreemptLowerPriority")),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => policy::role_binding(object),
         ("autoscaling", "HorizontalPodAutoscaler") => policy::autoscaler(&kind.version, object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            policy::custom_resource_definition(object)
-        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => policy::custom_resource_definition(object),
         ("apiregistration.k8s.io", "APIService") => {
             if let Some(service) = object.pointer_mut("/spec/service") {
                 set(service, "port", json!(443));
             }
         }
-        (
-            "admissionregistration.k8s.io",
-            "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration",
-        ) => {
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
             policy::webhooks(&kind.kind, object);
         }
-        ("authentication.k8s.io", "TokenRequest") => {
-            set(field(object, "spec"), "expirationSeconds", json!(3600))
-        }
+        ("authentication.k8s.io", "TokenRequest") => set(field(object, "spec"), "expirationSeconds", json!(3600)),
         _ => {}
     }
 }
@@ -103,11 +92,7 @@ mod tests {
         let kind = GroupVersionKind::new(kind.0, kind.1, kind.2);
         apply(&kind, &mut object);
         for (path, value) in expect.as_object().into_iter().flatten() {
-            assert_eq!(
-                object.pointer(path),
-                Some(value),
-                "{kind} {path} in {object:#}"
-            );
+            assert_eq!(object.pointer(path), Some(value), "{kind} {path} in {object:#}");
         }
         let once = object.clone();
         apply(&kind, &mut object);

@@ -6,17 +6,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn base64_encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0u32, |group, &byte| group << 8 | u32::from(byte))
-            << (8 * (3 - chunk.len()));
+        let group = chunk.iter().fold(0u32, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = ALPHABET[(group >> (18 - 6 * place) & 63) as usize];
-            text.push(if place > chunk.len() {
-                '='
-            } else {
-                char::from(digit)
-            });
+            text.push(if place > chunk.len() { '=' } else { char::from(digit) });
         }
     }
     text
@@ -24,18 +17,11 @@ pub fn base64_encode(bytes: &[u8]) -> String {
 
 /// The bytes of a standard base64 text with padding; `None` where it is malformed. Line breaks are skipped.
 pub fn base64_decode(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-        .collect();
-    if digits.len() % 4 != 0 {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    if !digits.len().is_multiple_of(4) {
         return None;
     }
-    let padding = digits
-        .iter()
-        .rev()
-        .take_while(|&&byte| byte == b'=')
-        .count();
+    let padding = digits.iter().rev().take_while(|&&byte| byte == b'=').count();
     if padding > 2 {
         return None;
     }

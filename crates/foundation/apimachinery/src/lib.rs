@@ -44,7 +44,12 @@ pub mod patch;
 pub mod defaults;
 pub mod strategy;
 pub mod subresource;
+pub mod validation;
 
 pub mod table;
+
+pub mod ssa;
+
+pub mod protobuf;
 
 pub mod encoding;

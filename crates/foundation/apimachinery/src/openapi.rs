@@ -40,11 +40,7 @@ pub fn index(registry: &Registry, custom: &[CustomKind<'_>]) -> Value {
 }
 
 /// A number that changes with the content of a document, without building it. It is stable within one build of the server.
-pub fn fingerprint(
-    registry: &Registry,
-    group_version: &GroupVersion,
-    custom: &[CustomKind<'_>],
-) -> u64 {
+pub fn fingerprint(registry: &Registry, group_version: &GroupVersion, custom: &[CustomKind<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     group_version.hash(&mut hasher);
     for resource in registry.of_group_version(group_version) {
@@ -118,21 +114,9 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource) {
         }
         Value::Object(item)
     };
-    let on_collection = [
-        ("get", "list"),
-        ("post", "post"),
-        ("delete", "deletecollection"),
-    ];
-    let on_one = [
-        ("get", "get"),
-        ("put", "put"),
-        ("patch", "patch"),
-        ("delete", "delete"),
-    ];
-    paths.insert(
-        collection,
-        item(&on_collection, &resource.kind, &resource.verbs),
-    );
+    let on_collection = [("get", "list"), ("post", "post"), ("delete", "deletecollection")];
+    let on_one = [("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete")];
+    paths.insert(collection, item(&on_collection, &resource.kind, &resource.verbs));
     paths.insert(one.clone(), item(&on_one, &resource.kind, &resource.verbs));
     if namespace.is_some() {
         paths.insert(
@@ -141,17 +125,9 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource) {
         );
     }
     for subresource in &resource.subresources {
-        let operations = [
-            ("get", "get"),
-            ("put", "put"),
-            ("patch", "patch"),
-            ("post", "post"),
-        ];
+        let operations = [("get", "get"), ("put", "put"), ("patch", "patch"), ("post", "post")];
         let path = format!("{one}/{}", subresource.name);
-        paths.insert(
-            path,
-            item(&operations, &subresource.kind, &subresource.verbs),
-        );
+        paths.insert(path, item(&operations, &subresource.kind, &subresource.verbs));
     }
 }
 
@@ -165,12 +141,11 @@ fn verb_of(action: &str) -> &str {
 }
 
 fn operation(action: &str, kind: &GroupVersionKind, builtin: bool) -> Value {
-    let parameter = |name: &str, kind: &str| json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}});
+    let parameter =
+        |name: &str, kind: &str| json!({"name": name, "in": "query", "schema": {"type": kind, "uniqueItems": true}});
     let mut parameters = vec![parameter("pretty", "string")];
     if matches!(action, "post" | "put" | "patch") {
-        parameters.extend(
-            ["dryRun", "fieldManager", "fieldValidation"].map(|name| parameter(name, "string")),
-        );
+        parameters.extend(["dryRun", "fieldManager", "fieldValidation"].map(|name| parameter(name, "string")));
     }
     if action == "patch" {
         parameters.push(parameter("force", "boolean"));
@@ -205,10 +180,7 @@ fn schemas(registry: &Registry, group_version: &GroupVersion, custom: &[CustomKi
     let mut wanted: Vec<String> = COMMON.iter().map(|name| format!("{META}{name}")).collect();
     let mut schemas = Map::new();
     for resource in registry.of_group_version(group_version) {
-        let kinds = resource
-            .subresources
-            .iter()
-            .map(|subresource| &subresource.kind);
+        let kinds = resource.subresources.iter().map(|subresource| &subresource.kind);
         for kind in kinds.chain([&resource.kind]) {
             for name in [kind.kind.clone(), format!("{}List", kind.kind)] {
                 let kind = GroupVersionKind {
@@ -276,8 +248,7 @@ fn custom_schema(custom: &CustomKind<'_>) -> Value {
     for name in ["apiVersion", "kind"] {
         schema["properties"][name] = json!({"type": "string"});
     }
-    schema["properties"]["metadata"] =
-        json!({"allOf": [{"$ref": format!("#/components/schemas/{META}ObjectMeta")}]});
+    schema["properties"]["metadata"] = json!({"allOf": [{"$ref": format!("#/components/schemas/{META}ObjectMeta")}]});
     schema["x-kubernetes-group-version-kind"] = kind_extension(custom.kind);
     schema
 }
@@ -304,11 +275,7 @@ mod tests {
         match value {
             Value::Object(fields) => {
                 if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
-                    found.insert(
-                        target
-                            .trim_start_matches("#/components/schemas/")
-                            .to_owned(),
-                    );
+                    found.insert(target.trim_start_matches("#/components/schemas/").to_owned());
                 }
                 fields.values().for_each(|value| references(value, found));
             }
@@ -320,26 +287,19 @@ mod tests {
     #[test]
     fn a_document_is_closed_and_says_what_kubectl_asks() {
         let registry = Registry::builtin();
-        let document =
-            document(&registry, &GroupVersion::parse("apps/v1"), &[], "v1.37.2").expect("served");
+        let document = document(&registry, &GroupVersion::parse("apps/v1"), &[], "v1.37.2").expect("served");
         let schemas = &document["components"]["schemas"];
         let mut found = BTreeSet::new();
         references(&document, &mut found);
         assert!(found.iter().all(|name| schemas.get(name).is_some()));
         // As many as the recorded document has.
         assert!(
-            schemas
-                .as_object()
-                .is_some_and(|schemas| schemas.len() >= 160),
+            schemas.as_object().is_some_and(|schemas| schemas.len() >= 160),
             "{:?}",
             schemas.as_object().map(Map::len)
         );
-        let patch =
-            &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-        assert_eq!(
-            patch["x-kubernetes-group-version-kind"]["kind"],
-            "Deployment"
-        );
+        let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
         assert!(
             patch["requestBody"]["content"]
                 .get("application/strategic-merge-patch+json")
@@ -359,10 +319,7 @@ mod tests {
         let address = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
             .as_str()
             .unwrap_or_default();
-        assert!(
-            address.starts_with("/openapi/v3/apis/apps/v1?hash="),
-            "{address}"
-        );
+        assert!(address.starts_with("/openapi/v3/apis/apps/v1?hash="), "{address}");
     }
 
     #[test]
@@ -379,8 +336,7 @@ mod tests {
             kind: &kind,
             schema: &schema,
         }];
-        let document =
-            document(&registry, &kind.group_version(), &custom, "v1.37.2").expect("served");
+        let document = document(&registry, &kind.group_version(), &custom, "v1.37.2").expect("served");
         let thing = &document["components"]["schemas"]["com.example.v1.Thing"];
         assert_eq!(thing["x-kubernetes-group-version-kind"][0]["kind"], "Thing");
         assert!(thing["properties"]["spec"].is_object());

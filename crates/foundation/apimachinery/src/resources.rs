@@ -138,16 +138,16 @@ impl Resource {
             match name.split_once('/') {
                 None => resources.push(from_entry(&group_version, name, entry)),
                 Some((plural, subresource)) => {
-                    if let Some(parent) = resources
-                        .iter_mut()
-                        .find(|resource| resource.plural == plural)
-                    {
-                        parent.subresources.push(subresource_from_entry(
-                            &group_version,
-                            subresource,
-                            entry,
-                        ));
-                    }
+                    let parent = resources.iter().position(|resource| resource.plural == plural);
+                    // The metrics APIs have subresources of resources that are not theirs (`pods/http_requests`): such
+                    // a parent is shown as something that nothing can be done with.
+                    let parent = parent.unwrap_or_else(|| {
+                        let namespaced = serde_json::json!({"namespaced": entry["namespaced"]});
+                        resources.push(from_entry(&group_version, plural, &namespaced));
+                        resources.len() - 1
+                    });
+                    let subresource = subresource_from_entry(&group_version, subresource, entry);
+                    resources[parent].subresources.push(subresource);
                 }
             }
         }

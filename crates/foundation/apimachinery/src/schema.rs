@@ -159,10 +159,7 @@ pub enum Bound {
 impl Schema {
     /// The schema behind a reference, or itself.
     pub fn resolved(&self) -> &Schema {
-        self.reference
-            .as_deref()
-            .and_then(definition)
-            .unwrap_or(self)
+        self.reference.as_deref().and_then(definition).unwrap_or(self)
     }
 
     /// The shape of a field, where one is known: a property, or the value shape of a map. Not yet resolved.

@@ -84,17 +84,12 @@ pub fn prepare_create(resource: &Resource, object: &mut Value, uid: &str, now: &
             object["status"] = json!({"phase": "Pending", "qosClass": quality_of_service(object)});
         }
         ("", "Namespace") => {
-            if object
-                .pointer("/spec/finalizers")
-                .is_none_or(Value::is_null)
-            {
+            if object.pointer("/spec/finalizers").is_none_or(Value::is_null) {
                 object["spec"]["finalizers"] = json!(["kubernetes"]);
             }
             object["status"] = json!({"phase": "Active"});
         }
-        ("", "PersistentVolume" | "PersistentVolumeClaim") => {
-            object["status"] = json!({"phase": "Pending"})
-        }
+        ("", "PersistentVolume" | "PersistentVolumeClaim") => object["status"] = json!({"phase": "Pending"}),
         ("", "Service") => object["status"] = json!({"loadBalancer": {}}),
         ("apps", "Deployment") | ("batch", "CronJob") => object["status"] = json!({}),
         ("apps", "ReplicaSet" | "StatefulSet") | ("", "ReplicationController") => {
@@ -140,13 +135,10 @@ pub fn quality_of_service(pod: &Value) -> &'static str {
     let (mut any, mut all) = (false, true);
     for container in lists.into_iter().flatten().flatten() {
         for resource in ["cpu", "memory"] {
-            let amount = |part: &str| {
-                crate::quantity::Quantity::from_value(&container["resources"][part][resource]).ok()
-            };
+            let amount =
+                |part: &str| crate::quantity::Quantity::from_value(&container["resources"][part][resource]).ok();
             let (request, limit) = (amount("requests"), amount("limits"));
-            let some = |amount: Option<crate::quantity::Quantity>| {
-                amount.filter(|amount| !amount.is_zero())
-            };
+            let some = |amount: Option<crate::quantity::Quantity>| amount.filter(|amount| !amount.is_zero());
             any |= some(request).is_some() || some(limit).is_some();
             all &= some(limit).is_some() && request.is_none_or(|request| Some(request) == limit);
         }
@@ -177,9 +169,7 @@ pub fn prepare_update(resource: &Resource, old: &Value, new: &mut Value, part: P
             }
             return;
         }
-        Part::Main if resource.subresource("status").is_some() => {
-            copy_or_remove(old, new, "status")
-        }
+        Part::Main if resource.subresource("status").is_some() => copy_or_remove(old, new, "status"),
         Part::Main => {}
     }
     for name in [
@@ -255,10 +245,7 @@ mod tests {
             job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"],
             "u1"
         );
-        assert_eq!(
-            job["spec"]["template"]["metadata"]["labels"]["job-name"],
-            "j"
-        );
+        assert_eq!(job["spec"]["template"]["metadata"]["labels"]["job-name"], "j");
     }
 
     #[test]
@@ -271,10 +258,7 @@ mod tests {
             prepare_update(&resource("deployments"), &old, &mut new, part);
             new
         };
-        let labelled = update(
-            |new| new["metadata"]["labels"] = json!({"a": "b"}),
-            Part::Main,
-        );
+        let labelled = update(|new| new["metadata"]["labels"] = json!({"a": "b"}), Part::Main);
         assert_eq!(labelled["metadata"]["generation"], 4);
         let scaled = update(
             |new| {
@@ -296,10 +280,7 @@ mod tests {
             Part::Status,
         );
         assert_eq!(
-            (
-                &reported["spec"]["replicas"],
-                &reported["status"]["replicas"]
-            ),
+            (&reported["spec"]["replicas"], &reported["status"]["replicas"]),
             (&json!(1), &json!(2))
         );
         assert_eq!(reported["metadata"]["generation"], 4);
@@ -319,9 +300,6 @@ mod tests {
             json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m", "memory": "1Gi"}}),
             "Guaranteed",
         );
-        check(
-            json!({"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}),
-            "Burstable",
-        );
+        check(json!({"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}), "Burstable");
     }
 }

@@ -42,28 +42,14 @@ impl ScalePaths {
 /// The Scale of an object.
 pub fn read_scale(object: &Value, paths: &ScalePaths) -> Value {
     let metadata = &object["metadata"];
-    let kept = [
-        "name",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-    ];
+    let kept = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
     let metadata: Map<String, Value> = kept
         .iter()
-        .filter_map(|key| {
-            metadata
-                .get(*key)
-                .map(|value| ((*key).to_owned(), value.clone()))
-        })
+        .filter_map(|key| metadata.get(*key).map(|value| ((*key).to_owned(), value.clone())))
         .collect();
     let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     let mut status = json!({"replicas": count(&paths.status_replicas)});
-    if let Some(selector) = paths
-        .selector
-        .as_deref()
-        .and_then(|pointer| object.pointer(pointer))
-    {
+    if let Some(selector) = paths.selector.as_deref().and_then(|pointer| object.pointer(pointer)) {
         let text = selector_text(selector);
         if !text.is_empty() {
             status["selector"] = json!(text);
@@ -78,9 +64,7 @@ pub fn read_scale(object: &Value, paths: &ScalePaths) -> Value {
 fn selector_text(selector: &Value) -> String {
     match selector {
         Value::String(text) => text.clone(),
-        Value::Object(map)
-            if map.contains_key("matchLabels") || map.contains_key("matchExpressions") =>
-        {
+        Value::Object(map) if map.contains_key("matchLabels") || map.contains_key("matchExpressions") => {
             LabelSelector::from_value(selector)
                 .map(|selector| selector.to_string())
                 .unwrap_or_default()
@@ -154,10 +138,7 @@ impl Eviction {
             .as_array()
             .is_some_and(|all| all.iter().any(|one| one == "All"));
         Eviction {
-            name: body["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
+            name: body["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
             grace_period_seconds: options["gracePeriodSeconds"].as_i64(),
             uid: options["preconditions"]["uid"].as_str().map(str::to_owned),
             dry_run: if dry { DryRun::All } else { DryRun::No },
@@ -186,21 +167,14 @@ pub fn bind(pod: &mut Value, binding: &Value, now: &str) -> Result<(), String> {
             text(&pod["metadata"]["name"])
         ));
     }
-    if let Some(assigned) = pod["spec"]["nodeName"]
-        .as_str()
-        .filter(|name| !name.is_empty())
-    {
+    if let Some(assigned) = pod["spec"]["nodeName"].as_str().filter(|name| !name.is_empty()) {
         return Err(format!(
             "pod {} is already assigned to node {assigned:?}",
             text(&pod["metadata"]["name"])
         ));
     }
     pod["spec"]["nodeName"] = json!(node);
-    for (key, value) in binding["metadata"]["annotations"]
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
+    for (key, value) in binding["metadata"]["annotations"].as_object().into_iter().flatten() {
         pod["metadata"]["annotations"][key] = value.clone();
     }
     let conditions = &mut pod["status"]["conditions"];
@@ -209,7 +183,8 @@ pub fn bind(pod: &mut Value, binding: &Value, now: &str) -> Result<(), String> {
     }
     if let Value::Array(conditions) = conditions {
         conditions.retain(|condition| condition["type"] != "PodScheduled");
-        conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+        conditions
+            .push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
     }
     Ok(())
 }
@@ -268,8 +243,7 @@ mod tests {
 
     #[test]
     fn a_pod_is_bound_once() {
-        let mut pod =
-            json!({"metadata": {"name": "p"}, "spec": {}, "status": {"phase": "Pending"}});
+        let mut pod = json!({"metadata": {"name": "p"}, "spec": {}, "status": {"phase": "Pending"}});
         let binding = json!({"target": {"kind": "Node", "name": "n1"}});
         assert_eq!(bind(&mut pod, &binding, "2026-11-25T04:00:00Z"), Ok(()));
         assert_eq!(pod["spec"]["nodeName"], "n1");

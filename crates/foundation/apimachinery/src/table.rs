@@ -74,9 +74,7 @@ pub fn columns(resource: &Resource) -> Vec<Column> {
     let entries: Vec<(String, String, String, i64)> = recorded
         .and_then(|(_, columns)| serde_json::from_str(columns).ok())
         .unwrap_or_else(|| {
-            let column = |name: &str, format: &str| {
-                (name.to_owned(), "string".to_owned(), format.to_owned(), 0)
-            };
+            let column = |name: &str, format: &str| (name.to_owned(), "string".to_owned(), format.to_owned(), 0);
             vec![column("Name", "name"), column("Age", "")]
         });
     let column = |(name, kind, format, priority)| Column {
@@ -181,9 +179,7 @@ fn custom_cell(column: &Column, path: &JsonPath, object: &Value, now: Timestamp)
         ("date", Value::String(text)) => json!(view::since(text, now)),
         ("string", Value::String(text)) => json!(text),
         ("string", other) => json!(path.joined(object).unwrap_or_else(|| other.to_string())),
-        ("integer", Value::Number(_))
-        | ("number", Value::Number(_))
-        | ("boolean", Value::Bool(_)) => value.clone(),
+        ("integer", Value::Number(_)) | ("number", Value::Number(_)) | ("boolean", Value::Bool(_)) => value.clone(),
         _ => Value::Null,
     }
 }
@@ -208,8 +204,8 @@ fn cell(view: &View<'_>, column: &str) -> Option<Value> {
         | "ControllerRevision"
         | "PodTemplate" => workload::cell(view, column),
         "HorizontalPodAutoscaler" => autoscaler::cell(view, column),
-        "Service" | "Endpoints" | "EndpointSlice" | "Ingress" | "IngressClass"
-        | "NetworkPolicy" | "IPAddress" | "ServiceCIDR" => network::cell(view, column),
+        "Service" | "Endpoints" | "EndpointSlice" | "Ingress" | "IngressClass" | "NetworkPolicy" | "IPAddress"
+        | "ServiceCIDR" => network::cell(view, column),
         "PersistentVolume"
         | "PersistentVolumeClaim"
         | "StorageClass"
@@ -227,10 +223,7 @@ pub fn partial_metadata(object: &Value) -> Value {
 }
 
 /// The metadata of a list of objects.
-pub fn partial_metadata_list<'a>(
-    objects: impl IntoIterator<Item = &'a Value>,
-    metadata: Value,
-) -> Value {
+pub fn partial_metadata_list<'a>(objects: impl IntoIterator<Item = &'a Value>, metadata: Value) -> Value {
     let items: Vec<Value> = objects.into_iter().map(partial_metadata).collect();
     json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
 }

@@ -21,6 +21,7 @@ use crate::source::Source;
 mod aggregate;
 mod annotations;
 mod binary;
+mod bucket_use;
 mod budget;
 mod column;
 mod date;
@@ -56,8 +57,21 @@ pub struct EngineOptions {
     pub use_start_timestamps: bool,
     /// Whether `__type__` tells counters from gauges, rather than the metric's name.
     pub type_and_unit_labels: bool,
+    /// Whose answers are given where releases of Prometheus differ.
+    pub dialect: Dialect,
     /// What one query may use.
     pub limits: Limits,
+}
+
+/// A release of Prometheus. An engine that stands in for a server gives the answers of that server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Up to 3.14: `ignoring` compares `__type__` and `__unit__`; with `group_right` the fill modifiers work on the
+    /// opposite sides; a start time behind the sample before is a reset even if it has not changed.
+    Prometheus3_14,
+    /// From 3.16 on.
+    #[default]
+    Prometheus3_16,
 }
 
 impl Default for EngineOptions {
@@ -68,6 +82,7 @@ impl Default for EngineOptions {
             parser: ParserOptions::default(),
             use_start_timestamps: false,
             type_and_unit_labels: false,
+            dialect: Dialect::default(),
             limits: Limits::default(),
         }
     }

@@ -1,8 +1,8 @@
 //! PromQL: parser, engine, series store, exposition formats.
 
 pub mod ast;
-pub mod exposition;
 pub mod engine;
+pub mod exposition;
 pub mod functions;
 pub mod histogram;
 pub mod labels;

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod environment;
+pub mod front;
 pub mod guardian;
 pub mod image;
 pub mod kubelet;

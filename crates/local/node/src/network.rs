@@ -97,21 +97,13 @@ impl Network {
     ///
     /// `None` when all addresses are in use.
     #[must_use]
-    pub fn attach(
-        &self,
-        namespace: &str,
-        name: &str,
-        host: HostNetwork,
-    ) -> Option<Arc<PodNetwork>> {
+    pub fn attach(&self, namespace: &str, name: &str, host: HostNetwork) -> Option<Arc<PodNetwork>> {
         let in_use = self.pods.load_full();
         if in_use.len() >= PODS_MAX {
             return None;
         }
         let api = {
-            let mut allocator = self
-                .allocator
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut allocator = self.allocator.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             allocator.next(|candidate| in_use.contains_key(&self.plan.internal(candidate)))?
         };
         let pod = Arc::new(PodNetwork::new(&self.plan, api, namespace, name, host));
@@ -140,11 +132,7 @@ impl Network {
     }
 
     fn reach_protocol(&self, address: Ipv4Addr, port: u16, protocol: Protocol) -> SocketAddrV4 {
-        let Some(internal) = self
-            .plan
-            .is_pod(address)
-            .then(|| self.plan.internal(address))
-        else {
+        let Some(internal) = self.plan.is_pod(address).then(|| self.plan.internal(address)) else {
             return SocketAddrV4::new(address, port);
         };
         match self.pods.load().get(&internal) {
@@ -162,11 +150,7 @@ impl Network {
     /// # Errors
     /// When threads cannot be started.
     #[cfg(target_os = "linux")]
-    pub fn serve(
-        self: &Arc<Self>,
-        pod: &Arc<PodNetwork>,
-        listener: std::os::fd::OwnedFd,
-    ) -> std::io::Result<()> {
+    pub fn serve(self: &Arc<Self>, pod: &Arc<PodNetwork>, listener: std::os::fd::OwnedFd) -> std::io::Result<()> {
         supervise::serve(self, pod, listener)
     }
 

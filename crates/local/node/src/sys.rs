@@ -10,10 +10,7 @@
 //! * [`target`] (Linux): memory and sockets of another process;
 //! * [`socket`] (Linux): the few socket calls that `std` does not offer on a bare descriptor.
 
-#![allow(
-    unsafe_code,
-    reason = "this is the reviewed module; see the essay above"
-)]
+#![allow(unsafe_code, reason = "this is the reviewed module; see the essay above")]
 
 pub(crate) mod frames;
 pub(crate) mod process;

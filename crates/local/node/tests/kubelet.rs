@@ -2,12 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[allow(
-    unreachable_pub,
-    missing_docs,
-    dead_code,
-    reason = "a module of several tests"
-)]
+#[allow(unreachable_pub, missing_docs, dead_code, reason = "a module of several tests")]
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -15,15 +10,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Secret};
 use node::image::{HostMachine, HostTree};
-use node::kubelet::{
-    BoxFuture, ConfigSource, Kubelet, MemoryLimits, Parts, PodEvent, PodRef, PodSink, Settings,
-};
+use node::kubelet::{BoxFuture, ConfigSource, Kubelet, MemoryLimits, Parts, PodEvent, PodRef, PodSink, Settings};
 use node::lifecycle::BackOffSettings;
 use node::logs::LogOptions;
 use node::network::{Mode, Network, probe_mode};
-use node::services::{
-    ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Services, Table,
-};
+use node::services::{ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Services, Table};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -41,16 +32,8 @@ struct Sink {
 }
 
 impl PodSink for Sink {
-    fn patch_status<'a>(
-        &'a self,
-        pod: &'a PodRef,
-        status: PodStatus,
-    ) -> BoxFuture<'a, Result<(), String>> {
-        self.recorded
-            .lock()
-            .unwrap()
-            .statuses
-            .insert(pod.name.clone(), status);
+    fn patch_status<'a>(&'a self, pod: &'a PodRef, status: PodStatus) -> BoxFuture<'a, Result<(), String>> {
+        self.recorded.lock().unwrap().statuses.insert(pod.name.clone(), status);
         self.changed.send_replace(());
         Box::pin(async { Ok(()) })
     }
@@ -75,21 +58,12 @@ impl PodSink for Sink {
 struct Config;
 
 impl ConfigSource for Config {
-    fn config_map<'a>(
-        &'a self,
-        _: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Option<ConfigMap>, String>> {
-        let map = (name == "settings")
-            .then(|| serde_json::from_value(json!({"data": {"GREETING": "hello"}})).unwrap());
+    fn config_map<'a>(&'a self, _: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<ConfigMap>, String>> {
+        let map = (name == "settings").then(|| serde_json::from_value(json!({"data": {"GREETING": "hello"}})).unwrap());
         Box::pin(async { Ok(map) })
     }
 
-    fn secret<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-    ) -> BoxFuture<'a, Result<Option<Secret>, String>> {
+    fn secret<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Option<Secret>, String>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -170,10 +144,7 @@ impl Cluster {
             Ok(found) => found,
             Err(_) => {
                 let recorded = self.sink.recorded.lock().unwrap();
-                panic!(
-                    "not seen: {what}\n{:#?}\n{:#?}",
-                    recorded.events, recorded.statuses
-                )
+                panic!("not seen: {what}\n{:#?}\n{:#?}", recorded.events, recorded.statuses)
             }
         }
     }
@@ -203,10 +174,7 @@ impl Cluster {
     }
 
     async fn log(&self, name: &str, options: LogOptions) -> String {
-        let mut chunks = self
-            .kubelet
-            .logs(&format!("uid-{name}"), "main", options)
-            .unwrap();
+        let mut chunks = self.kubelet.logs(&format!("uid-{name}"), "main", options).unwrap();
         let mut text = Vec::new();
         while let Some(chunk) = chunks.recv().await {
             text.extend_from_slice(&chunk);
@@ -280,15 +248,9 @@ async fn replicas_become_ready_serve_by_name_and_go_on_deletion() {
         .unwrap()
         .terminated
         .unwrap();
-    assert_eq!(
-        (ended.exit_code, ended.reason.as_deref()),
-        (0, Some("Completed"))
-    );
+    assert_eq!((ended.exit_code, ended.reason.as_deref()), (0, Some("Completed")));
     let log = cluster.log("client", LogOptions::default()).await;
-    let mut names: Vec<&str> = log
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let mut names: Vec<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();
     assert_eq!(names, ["web-0", "web-0", "web-1", "web-1"]);
     assert!(
@@ -306,10 +268,7 @@ async fn replicas_become_ready_serve_by_name_and_go_on_deletion() {
 
     let stats = cluster.kubelet.stats();
     assert_eq!(
-        stats
-            .iter()
-            .map(|stats| stats.pod.name.as_str())
-            .collect::<Vec<_>>(),
+        stats.iter().map(|stats| stats.pod.name.as_str()).collect::<Vec<_>>(),
         ["web-0", "web-1"]
     );
     assert!(stats[0].memory_bytes > 0 && stats[0].processes == 1);
@@ -332,8 +291,7 @@ async fn replicas_become_ready_serve_by_name_and_go_on_deletion() {
     assert_eq!(output, "input hello\n");
 
     let mut deleted = server("web-0");
-    deleted.metadata.deletion_timestamp =
-        serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+    deleted.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
     deleted.metadata.deletion_grace_period_seconds = Some(5);
     cluster.kubelet.apply(deleted);
     cluster
@@ -355,11 +313,7 @@ async fn a_crashing_container_backs_off_and_its_previous_log_is_kept() {
     cluster.kubelet.apply(Cluster::pod("crash", spec));
     let status = cluster
         .until("a back-off", |recorded| {
-            let status = &recorded
-                .statuses
-                .get("crash")?
-                .container_statuses
-                .as_ref()?[0];
+            let status = &recorded.statuses.get("crash")?.container_statuses.as_ref()?[0];
             let waiting = status.state.as_ref()?.waiting.as_ref()?.reason.as_deref()?;
             (waiting == "CrashLoopBackOff" && status.restart_count >= 2).then(|| status.clone())
         })
@@ -398,14 +352,37 @@ async fn what_is_missing_is_said() {
             })
             .await
     };
-    let (reason, message) =
-        waiting("ghost", json!({"name": "main", "image": "acme/ghost:1"})).await;
+    let (reason, message) = waiting("ghost", json!({"name": "main", "image": "acme/ghost:1"})).await;
     assert_eq!(reason, "NoCommandForImage");
     assert!(message.contains("flyball.dev/run"), "{message}");
-    let missing = json!({"name": "main", "image": "x", "command": ["true"], "envFrom": [{"configMapRef": {"name": "no"}}]});
+    let missing =
+        json!({"name": "main", "image": "x", "command": ["true"], "envFrom": [{"configMapRef": {"name": "no"}}]});
     let (reason, message) = waiting("config", missing).await;
     assert_eq!(
         (reason.as_str(), message.as_str()),
         ("CreateContainerConfigError", "configmap \"no\" not found")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_above_its_memory_limit_is_killed_and_says_so() {
+    let Some(cluster) = Cluster::new() else { return };
+    let spec = json!({
+        "restartPolicy": "Never",
+        "containers": [{
+            "name": "main",
+            "image": "x",
+            "command": [support::fixture(), "eat", "96"],
+            "resources": {"limits": {"memory": "64Mi"}}
+        }]
+    });
+    cluster.kubelet.apply(Cluster::pod("hungry", spec));
+    let status = cluster.until_phase("hungry", "Failed").await;
+    let ended = status.container_statuses.unwrap()[0]
+        .state
+        .clone()
+        .unwrap()
+        .terminated
+        .unwrap();
+    assert_eq!((ended.exit_code, ended.reason.as_deref()), (137, Some("OOMKilled")));
 }

@@ -110,10 +110,7 @@ fn a_port_that_a_host_program_holds_is_mapped() {
     let host = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
     let port = host.local_addr().unwrap().port();
     let server = bench.serve("web-0", &format!("0.0.0.0:{port}"));
-    let (_, output) = bench.run(
-        "client",
-        &["get", &format!("{}:{port}", server.pod.api), "1"],
-    );
+    let (_, output) = bench.run("client", &["get", &format!("{}:{port}", server.pod.api), "1"]);
     assert!(output.starts_with("web-0 "), "{output}");
     assert_ne!(bench.network.reach(server.pod.api, port).port(), port);
 }

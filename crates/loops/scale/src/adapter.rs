@@ -47,6 +47,8 @@ mod engine;
 
 mod objects;
 
+mod prometheus;
+
 pub mod provider;
 
 pub mod serve;
@@ -55,12 +57,13 @@ pub mod flags;
 
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
-pub use discovery::{Offered, QueryStatus};
-pub use objects::{ClusterObjects, PodCache, mapper_of};
-pub use engine::{Adapter, AdapterOptions};
-pub use serve::MetricsService;
-pub use source::{MetricsQuery, ObjectLookup};
 pub use config::Config;
+pub use discovery::{Offered, QueryStatus};
+pub use engine::{Adapter, AdapterOptions};
+pub use objects::{ClusterObjects, PodCache, mapper_of};
+pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
 pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
 pub use rule::{Filter, Rule};
+pub use serve::MetricsService;
+pub use source::{MetricsQuery, ObjectLookup};

@@ -47,7 +47,7 @@ impl fmt::Display for ApiTime {
 /// A JSON text under construction. Answers are written straight into it: a tree of a large matrix would
 /// take many times its size.
 #[derive(Debug, Default)]
-pub(super) struct Json(pub(super) String);
+pub(crate) struct Json(pub(crate) String);
 
 impl Json {
     /// Appends a number or other text that needs no escapes.
@@ -119,7 +119,7 @@ impl Json {
     }
 
     /// Appends a query's value, and statistics that are JSON already.
-    pub(super) fn query_value(&mut self, value: &QueryValue, statistics: Option<&str>) -> &mut Self {
+    pub(crate) fn query_value(&mut self, value: &QueryValue, statistics: Option<&str>) -> &mut Self {
         let kind = match value {
             QueryValue::Scalar(..) => "scalar",
             QueryValue::String(..) => "string",

@@ -1,12 +1,14 @@
 //! From a body to stored samples: what one target's scrapes remember of each other.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use promql::exposition::protobuf::{ClassicBuckets, Families};
 use promql::exposition::text::{Dialect, Parser};
-use promql::exposition::{Entry, Format, ParseError, Sample, Series};
-use promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
-use promql::sample::STALE_NAN;
+use promql::exposition::{Entry, Format, MetricKind, ParseError, open_metrics_float, parse_value};
+use promql::labels::{BUCKET_BOUND, Labels, LabelsBuilder, METRIC_NAME};
+use promql::sample::{STALE_NAN, Value};
 use promql::store::{AppendError, Head, SeriesRef};
 use thiserror::Error;
 
@@ -34,9 +36,6 @@ pub enum ScrapeError {
         /// What is wrong.
         problem: String,
     },
-    /// A target that sends a format which it was not asked for.
-    #[error("the body's format is not supported")]
-    Format,
 }
 
 /// Names of the series about the scrape itself, in the order in which they are stored.
@@ -73,7 +72,7 @@ struct Remembered {
 struct Row {
     entry: usize,
     timestamp_ms: Option<i64>,
-    value: f64,
+    value: Value,
 }
 
 impl Ingest {
@@ -116,7 +115,7 @@ impl Ingest {
         let mut head = store.head_mut();
         for row in rows {
             let remembered = &mut self.entries[row.entry];
-            append(&mut head, remembered, row.timestamp_ms.unwrap_or(time_ms), row.value);
+            append(&mut head, remembered, row.timestamp_ms.unwrap_or(time_ms), &row.value);
             if row.timestamp_ms.is_none() {
                 remembered.seen = self.scrape;
             }
@@ -147,7 +146,7 @@ impl Ingest {
         let mut vanished = false;
         for remembered in &mut self.entries {
             if remembered.seen != 0 && remembered.seen < scrape {
-                append(head, remembered, time_ms, STALE_NAN);
+                append(head, remembered, time_ms, &Value::Float(STALE_NAN));
             }
             vanished |= remembered.seen != scrape;
         }
@@ -175,39 +174,99 @@ impl Ingest {
 
     fn append_report(&mut self, head: &mut Head, time_ms: i64, values: [f64; REPORT.len()]) {
         for ((labels, series), value) in self.report.iter_mut().zip(values) {
-            append_to(head, labels, series, time_ms, value);
+            append_to(head, labels, series, time_ms, &Value::Float(value));
         }
     }
 
     // --- reading the body -----------------------------------------------------------------------
 
     fn parse(&mut self, store: &Store, body: &Body) -> Result<Vec<Row>, ScrapeError> {
-        let dialect = match body.format {
-            Format::Text => Dialect::Text,
-            Format::OpenMetrics => Dialect::OpenMetrics,
-            Format::Protobuf => return Err(ScrapeError::Format),
-        };
-        let samples_max = self.target.settings.samples_max;
+        match body.format {
+            Format::Text => self.parse_text(store, Parser::new(&body.bytes, Dialect::Text)?),
+            Format::OpenMetrics => self.parse_text(store, Parser::new(&body.bytes, Dialect::OpenMetrics)?),
+            Format::Protobuf => self.parse_protobuf(store, Families::new(&body.bytes, ClassicBuckets::Unless)),
+        }
+    }
+
+    fn parse_text(&mut self, store: &Store, mut parser: Parser<'_>) -> Result<Vec<Row>, ScrapeError> {
         let mut rows = Vec::with_capacity(self.entries.len());
-        let mut parser = Parser::new(&body.bytes, dialect)?;
+        let mut last_kind = MetricKind::Unknown;
         while let Some(entry) = parser.next_entry()? {
             match entry {
-                Entry::Sample(_) if rows.len() >= samples_max => return Err(ScrapeError::Samples(samples_max)),
-                Entry::Sample(sample) => rows.push(self.row(&sample)?),
+                Entry::Sample(sample) => {
+                    self.check_count(&rows)?;
+                    let raw = sample.series.raw();
+                    let labels = sample.series.labels().map(|(name, value)| {
+                        let value = if is_bound(last_kind, &name) {
+                            plain_bound(value)
+                        } else {
+                            value
+                        };
+                        (name, value)
+                    });
+                    rows.push(self.row(raw, labels, Value::Float(sample.value), sample.timestamp_ms)?);
+                }
                 Entry::Help { family, text } => self.describe(store, &family, |entry| entry.help = text.into_owned()),
-                Entry::Type { family, kind } => self.describe(store, &family, |entry| entry.kind = kind),
+                Entry::Type { family, kind } => {
+                    last_kind = kind;
+                    self.describe(store, &family, |entry| entry.kind = kind);
+                }
                 Entry::Unit { family, unit } => self.describe(store, &family, |entry| entry.unit = unit.to_owned()),
             }
         }
         Ok(rows)
     }
 
-    fn row(&mut self, sample: &Sample<'_>) -> Result<Row, ScrapeError> {
-        let raw = sample.series.raw();
+    fn parse_protobuf(&mut self, store: &Store, mut families: Families<'_>) -> Result<Vec<Row>, ScrapeError> {
+        let mut rows = Vec::with_capacity(self.entries.len());
+        let mut raw = String::new();
+        while let Some(family) = families.next_family()? {
+            self.describe(store, &family.name, |entry| {
+                *entry = Metadata {
+                    kind: family.kind,
+                    help: family.help,
+                    unit: family.unit,
+                };
+            });
+            for sample in family.samples {
+                self.check_count(&rows)?;
+                raw.clear();
+                sample
+                    .labels
+                    .iter()
+                    .for_each(|(name, value)| raw.extend([name, "\0", value, "\0"]));
+                let labels = sample.labels.iter().map(|(name, value)| (name.into(), value.into()));
+                rows.push(self.row(&raw, labels, sample.value, sample.timestamp_ms)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn check_count(&self, rows: &[Row]) -> Result<(), ScrapeError> {
+        let samples_max = self.target.settings.samples_max;
+        if rows.len() < samples_max {
+            Ok(())
+        } else {
+            Err(ScrapeError::Samples(samples_max))
+        }
+    }
+
+    /// A sample's row. `raw` is the series as the body spells it; `labels` are read where that is new.
+    fn row<'a>(
+        &mut self,
+        raw: &str,
+        labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+        value: Value,
+        timestamp_ms: Option<i64>,
+    ) -> Result<Row, ScrapeError> {
         let entry = match self.known.get(raw) {
             Some(&entry) => entry,
             None => {
-                let labels = self.labels(sample.series)?;
+                let problem = |problem| ScrapeError::Labels {
+                    series: readable(raw),
+                    problem,
+                };
+                let labels = self.labels(labels).map_err(problem)?;
                 self.entries.push(Remembered {
                     labels,
                     series: None,
@@ -217,39 +276,33 @@ impl Ingest {
                 self.entries.len() - 1
             }
         };
-        let timestamp_ms = sample
-            .timestamp_ms
-            .filter(|_| self.target.settings.timestamps == Timestamps::Body);
+        let timestamp_ms = timestamp_ms.filter(|_| self.target.settings.timestamps == Timestamps::Body);
         Ok(Row {
             entry,
             timestamp_ms,
-            value: sample.value,
+            value,
         })
     }
 
     /// The labels under which a series of the body is stored.
-    fn labels(&self, series: Series<'_>) -> Result<Labels, ScrapeError> {
+    fn labels<'a>(&self, pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Labels, String> {
         let settings = &self.target.settings;
-        let problem = |problem: String| ScrapeError::Labels {
-            series: series.raw().chars().take(200).collect(),
-            problem,
-        };
         let mut builder = LabelsBuilder::new();
-        for (name, value) in series.labels() {
+        for (name, value) in pairs {
             if builder.get(&name).is_some() {
-                return Err(problem(format!("the label {name} occurs twice")));
+                return Err(format!("the label {name} occurs twice"));
             }
             if name.len() > settings.label_name_bytes_max {
-                return Err(problem(format!(
+                return Err(format!(
                     "a label name is longer than {} bytes",
                     settings.label_name_bytes_max
-                )));
+                ));
             }
             if value.len() > settings.label_value_bytes_max {
-                return Err(problem(format!(
+                return Err(format!(
                     "the value of {name} is longer than {} bytes",
                     settings.label_value_bytes_max
-                )));
+                ));
             }
             builder.set(&name, &value);
         }
@@ -270,7 +323,7 @@ impl Ingest {
         }
         let labels = builder.build();
         if labels.len() > settings.labels_max {
-            return Err(problem(format!("more than {} labels", settings.labels_max)));
+            return Err(format!("more than {} labels", settings.labels_max));
         }
         Ok(labels)
     }
@@ -286,20 +339,42 @@ impl Ingest {
     }
 }
 
+/// A series for an error message.
+fn readable(raw: &str) -> String {
+    raw.replace('\0', " ").chars().take(200).collect()
+}
+
+/// Whether a label holds a number that Prometheus writes in one way, so that `le="1"` and `le="1.0"` are one.
+fn is_bound(kind: MetricKind, label: &str) -> bool {
+    match kind {
+        MetricKind::Histogram => label == BUCKET_BOUND,
+        MetricKind::Summary => label == "quantile",
+        _ => false,
+    }
+}
+
+fn plain_bound(value: Cow<'_, str>) -> Cow<'_, str> {
+    parse_value(&value).map_or(value, |bound| open_metrics_float(bound).into())
+}
+
 /// Appends to a remembered series. A refusal is counted by the store; it concerns one sample, not the scrape.
-fn append(head: &mut Head, remembered: &mut Remembered, time_ms: i64, value: f64) {
+fn append(head: &mut Head, remembered: &mut Remembered, time_ms: i64, value: &Value) {
     append_to(head, &remembered.labels, &mut remembered.series, time_ms, value);
 }
 
-fn append_to(head: &mut Head, labels: &Labels, series: &mut Option<SeriesRef>, time_ms: i64, value: f64) {
+fn append_to(head: &mut Head, labels: &Labels, series: &mut Option<SeriesRef>, time_ms: i64, value: &Value) {
+    let push = |head: &mut Head, series| match value {
+        Value::Float(value) => head.append(series, time_ms, *value),
+        Value::Histogram(histogram) => head.append_histogram(series, time_ms, histogram.clone()),
+    };
     if let Some(known) = *series
-        && head.append(known, time_ms, value) != Err(AppendError::Gone)
+        && push(head, known) != Err(AppendError::Gone)
     {
         return;
     }
     *series = head.series(labels).ok().map(|(series, _)| series);
     if let Some(series) = *series {
         // The reference is fresh, so that only the sample itself can be refused.
-        let _ = head.append(series, time_ms, value);
+        let _ = push(head, series);
     }
 }

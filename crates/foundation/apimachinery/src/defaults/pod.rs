@@ -31,11 +31,7 @@ fn requests_from_limits(container: &mut Value) {
         return;
     };
     for (resource, limit) in limits {
-        set(
-            field(field(container, "resources"), "requests"),
-            &resource,
-            limit,
-        );
+        set(field(field(container, "resources"), "requests"), &resource, limit);
     }
 }
 
@@ -76,24 +72,13 @@ fn pod_spec(spec: &mut Value) {
 }
 
 fn container(container: &mut Value) {
-    let image = container
-        .get("image")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
     if !image.is_empty() {
-        let policy = if pulls_always(image) {
-            "Always"
-        } else {
-            "IfNotPresent"
-        };
+        let policy = if pulls_always(image) { "Always" } else { "IfNotPresent" };
         set(container, "imagePullPolicy", json!(policy));
     }
     set(container, "resources", json!({}));
-    set(
-        container,
-        "terminationMessagePath",
-        json!("/dev/termination-log"),
-    );
+    set(container, "terminationMessagePath", json!("/dev/termination-log"));
     set(container, "terminationMessagePolicy", json!("File"));
     each(container, "ports").for_each(|port| set(port, "protocol", json!("TCP")));
     for variable in each(container, "env") {
@@ -108,10 +93,7 @@ fn container(container: &mut Value) {
     }
     if container.get("lifecycle").is_some_and(Value::is_object) {
         for hook in ["postStart", "preStop"] {
-            if container["lifecycle"]
-                .get(hook)
-                .is_some_and(Value::is_object)
-            {
+            if container["lifecycle"].get(hook).is_some_and(Value::is_object) {
                 http_get(&mut container["lifecycle"][hook]);
             }
         }
@@ -138,10 +120,7 @@ fn probe(probe: &mut Value) {
         ("successThreshold", 1),
         ("failureThreshold", 3),
     ] {
-        if probe
-            .get(name)
-            .is_none_or(|value| value.is_null() || *value == 0)
-        {
+        if probe.get(name).is_none_or(|value| value.is_null() || *value == 0) {
             probe[name] = json!(value);
         }
     }
@@ -155,11 +134,9 @@ fn http_get(handler: &mut Value) {
 }
 
 fn volume(volume: &mut Value) {
-    let sourceless = volume.as_object().is_some_and(|fields| {
-        fields
-            .iter()
-            .all(|(key, value)| key == "name" || value.is_null())
-    });
+    let sourceless = volume
+        .as_object()
+        .is_some_and(|fields| fields.iter().all(|(key, value)| key == "name" || value.is_null()));
     if sourceless {
         set(volume, "emptyDir", json!({}));
     }
@@ -168,9 +145,7 @@ fn volume(volume: &mut Value) {
     };
     for (kind, source) in fields.iter_mut().filter(|(_, source)| source.is_object()) {
         match &**kind {
-            "configMap" | "secret" | "downwardAPI" | "projected" => {
-                set(source, "defaultMode", json!(VOLUME_MODE))
-            }
+            "configMap" | "secret" | "downwardAPI" | "projected" => set(source, "defaultMode", json!(VOLUME_MODE)),
             "hostPath" => set(source, "type", json!("")),
             "ephemeral" => {
                 if let Some(spec) = source.pointer_mut("/volumeClaimTemplate/spec") {
@@ -181,15 +156,8 @@ fn volume(volume: &mut Value) {
         }
         each(source, "items").for_each(field_reference);
         for projection in each(source, "sources") {
-            if projection
-                .get("serviceAccountToken")
-                .is_some_and(Value::is_object)
-            {
-                set(
-                    &mut projection["serviceAccountToken"],
-                    "expirationSeconds",
-                    json!(3600),
-                );
+            if projection.get("serviceAccountToken").is_some_and(Value::is_object) {
+                set(&mut projection["serviceAccountToken"], "expirationSeconds", json!(3600));
             }
             if projection.get("downwardAPI").is_some_and(Value::is_object) {
                 each(&mut projection["downwardAPI"], "items").for_each(field_reference);

@@ -51,17 +51,11 @@ pub(super) fn storage_class(object: &mut Value) {
 
 pub(super) fn role_binding(object: &mut Value) {
     let role = field(object, "roleRef");
-    if role
-        .get("apiGroup")
-        .is_none_or(|group| group.is_null() || *group == "")
-    {
+    if role.get("apiGroup").is_none_or(|group| group.is_null() || *group == "") {
         role["apiGroup"] = json!(RBAC);
     }
     for subject in each(object, "subjects") {
-        if matches!(
-            subject.get("kind").and_then(Value::as_str),
-            Some("User" | "Group")
-        ) {
+        if matches!(subject.get("kind").and_then(Value::as_str), Some("User" | "Group")) {
             set(subject, "apiGroup", json!(RBAC));
         }
     }
@@ -80,22 +74,16 @@ pub(super) fn autoscaler(version: &str, object: &mut Value) {
         .is_some_and(|metrics| !metrics.is_empty());
     if !measured {
         let target = json!({"type": "Utilization", "averageUtilization": 80});
-        spec["metrics"] =
-            json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]);
+        spec["metrics"] = json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]);
     }
     // Behaviour is only completed where a manifest begins it; without any, the controller has the same values built in.
     if spec.get("behavior").is_some_and(Value::is_object) {
         let behavior = field(spec, "behavior");
-        let policy =
-            |kind: &str, value: i32| json!({"type": kind, "value": value, "periodSeconds": 15});
+        let policy = |kind: &str, value: i32| json!({"type": kind, "value": value, "periodSeconds": 15});
         let up = field(behavior, "scaleUp");
         set(up, "stabilizationWindowSeconds", json!(0));
         set(up, "selectPolicy", json!("Max"));
-        set(
-            up,
-            "policies",
-            json!([policy("Pods", 4), policy("Percent", 100)]),
-        );
+        set(up, "policies", json!([policy("Pods", 4), policy("Percent", 100)]));
         let down = field(behavior, "scaleDown");
         set(down, "selectPolicy", json!("Max"));
         set(down, "policies", json!([policy("Percent", 100)]));
@@ -105,11 +93,7 @@ pub(super) fn autoscaler(version: &str, object: &mut Value) {
 pub(super) fn custom_resource_definition(object: &mut Value) {
     let spec = field(object, "spec");
     let names = field(spec, "names");
-    let kind = names
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
     if !kind.is_empty() {
         set(names, "singular", json!(kind.to_lowercase()));
         set(names, "listKind", json!(format!("{kind}List")));

@@ -82,11 +82,7 @@ fn job_spec(spec: &mut Value) {
     }
     set(spec, "parallelism", json!(1));
     let per_index = !absent(spec, "backoffLimitPerIndex");
-    set(
-        spec,
-        "backoffLimit",
-        json!(if per_index { i32::MAX } else { 6 }),
-    );
+    set(spec, "backoffLimit", json!(if per_index { i32::MAX } else { 6 }));
     set(spec, "completionMode", json!("NonIndexed"));
     set(spec, "suspend", json!(false));
     set(spec, "manualSelector", json!(false));

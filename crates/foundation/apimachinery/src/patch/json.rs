@@ -57,23 +57,15 @@ fn apply(value: &mut Value, operation: &Value) -> Result<(), PatchError> {
         }
         "move" => {
             let from = text("from")?;
-            if path
-                .strip_prefix(from)
-                .is_some_and(|rest| rest.starts_with('/'))
-            {
-                return Err(PatchError::DoesNotFit(format!(
-                    "cannot move {from:?} into itself"
-                )));
+            if path.strip_prefix(from).is_some_and(|rest| rest.starts_with('/')) {
+                return Err(PatchError::DoesNotFit(format!("cannot move {from:?} into itself")));
             }
             let moved = remove(value, name, from)?;
             add(value, path, moved)
         }
         "copy" => {
             let from = text("from")?;
-            let copied = value
-                .pointer(from)
-                .cloned()
-                .ok_or_else(|| missing(name, from))?;
+            let copied = value.pointer(from).cloned().ok_or_else(|| missing(name, from))?;
             add(value, path, copied)
         }
         "test" => {
@@ -185,11 +177,7 @@ mod tests {
             json!([{"op": "test", "path": "/a/0", "value": 1}]),
             Some(json!({"a": [1]})),
         );
-        check(
-            json!({"a": 1}),
-            json!([{"op": "test", "path": "/a", "value": 2}]),
-            None,
-        );
+        check(json!({"a": 1}), json!([{"op": "test", "path": "/a", "value": 2}]), None);
         check(
             json!({"/": 9, "~1": 10}),
             json!([{"op": "test", "path": "/~01", "value": 10}]),

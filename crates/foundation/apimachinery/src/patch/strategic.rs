@@ -19,15 +19,9 @@ const ORDER: &str = "$setElementOrder/";
 const RETAIN: &str = "$retainKeys";
 
 /// Applies a strategic merge patch to an object of this schema.
-pub fn strategic_merge_patch(
-    schema: &Schema,
-    target: &Value,
-    patch: &Value,
-) -> Result<Value, PatchError> {
+pub fn strategic_merge_patch(schema: &Schema, target: &Value, patch: &Value) -> Result<Value, PatchError> {
     let Value::Object(patch) = patch else {
-        return Err(PatchError::Malformed(
-            "a strategic merge patch is an object".to_owned(),
-        ));
+        return Err(PatchError::Malformed("a strategic merge patch is an object".to_owned()));
     };
     let original = target.as_object().cloned().unwrap_or_default();
     merge_maps(Some(schema), original, patch).map(Value::Object)
@@ -35,11 +29,7 @@ pub fn strategic_merge_patch(
 
 type Fields = Map<String, Value>;
 
-fn merge_maps(
-    schema: Option<&Schema>,
-    mut original: Fields,
-    patch: &Fields,
-) -> Result<Fields, PatchError> {
+fn merge_maps(schema: Option<&Schema>, mut original: Fields, patch: &Fields) -> Result<Fields, PatchError> {
     match patch.get(DIRECTIVE).map(Value::as_str) {
         Some(Some("replace")) => return Ok(without_directives(patch)),
         Some(Some("delete")) => return Ok(Fields::new()),
@@ -77,14 +67,10 @@ fn merge_maps(
                 Value::Object(replaced)
             }
             (Some(Value::Array(old)), Value::Array(new)) if merges(field) => {
-                let order = patch
-                    .get(&format!("{ORDER}{key}"))
-                    .and_then(Value::as_array);
+                let order = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array);
                 Value::Array(merge_lists(field, old, new, order)?)
             }
-            (None, Value::Array(new)) if merges(field) => {
-                Value::Array(merge_lists(field, Vec::new(), new, None)?)
-            }
+            (None, Value::Array(new)) if merges(field) => Value::Array(merge_lists(field, Vec::new(), new, None)?),
             (_, Value::Object(new)) => match new.get(DIRECTIVE).and_then(Value::as_str) {
                 Some("delete") => {
                     original.shift_remove(key);
@@ -159,7 +145,7 @@ fn merge_lists(
                 original.push(item.clone());
             }
         }
-        return Ok(arrange(original, patch, order, |item| Some(item)));
+        return Ok(arrange(original, order, |item| Some(item)));
     };
     if patch.iter().any(|item| item[DIRECTIVE] == "replace") {
         let kept = patch.iter().filter(|item| item.get(DIRECTIVE).is_none());
@@ -171,14 +157,10 @@ fn merge_lists(
                 "an element of a list that merges by {key:?} is not an object"
             )));
         };
-        let wanted = fields.get(key).ok_or_else(|| {
-            PatchError::Malformed(format!(
-                "map: {item} does not contain declared merge key: {key}"
-            ))
-        })?;
-        let place = original
-            .iter()
-            .position(|known| known.get(key) == Some(wanted));
+        let wanted = fields
+            .get(key)
+            .ok_or_else(|| PatchError::Malformed(format!("map: {item} does not contain declared merge key: {key}")))?;
+        let place = original.iter().position(|known| known.get(key) == Some(wanted));
         match (fields.get(DIRECTIVE).and_then(Value::as_str), place) {
             (Some("delete"), Some(_)) => original.retain(|known| known.get(key) != Some(wanted)),
             (Some("delete"), None) => {}
@@ -186,20 +168,15 @@ fn merge_lists(
                 let old = original[place].as_object().cloned().unwrap_or_default();
                 original[place] = Value::Object(merge_maps(item_schema, old, fields)?);
             }
-            (_, None) => original.push(Value::Object(merge_maps(
-                item_schema,
-                Fields::new(),
-                fields,
-            )?)),
+            (_, None) => original.push(Value::Object(merge_maps(item_schema, Fields::new(), fields)?)),
         }
     }
-    Ok(arrange(original, patch, order, |item| item.get(key)))
+    Ok(arrange(original, order, |item| item.get(key)))
 }
 
 /// Orders a merged list by `$setElementOrder`: named elements in that order, others before the named one that followed them.
 fn arrange<'a>(
     items: Vec<Value>,
-    _patch: &[Value],
     order: Option<&Vec<Value>>,
     key: impl for<'b> Fn(&'b Value) -> Option<&'b Value> + 'a,
 ) -> Vec<Value> {
@@ -209,7 +186,7 @@ fn arrange<'a>(
             .iter()
             .position(|named| key(named) == key(item) || Some(named) == key(item))
     };
-    let (mut named, others): (Vec<(usize, Value)>, Vec<(usize, Value)>) = items
+    let (mut named, others): (Vec<_>, Vec<_>) = items
         .into_iter()
         .enumerate()
         .partition(|(_, item)| rank(item).is_some());
@@ -228,16 +205,9 @@ fn arrange<'a>(
 }
 
 /// `$setElementOrder/NAME` may stand alone: the list then only changes its order.
-fn reorder_untouched(
-    schema: Option<&Schema>,
-    original: &mut Fields,
-    patch: &Fields,
-) -> Result<(), PatchError> {
+fn reorder_untouched(schema: Option<&Schema>, original: &mut Fields, patch: &Fields) -> Result<(), PatchError> {
     for (key, order) in patch {
-        let Some(name) = key
-            .strip_prefix(ORDER)
-            .filter(|name| !patch.contains_key(*name))
-        else {
+        let Some(name) = key.strip_prefix(ORDER).filter(|name| !patch.contains_key(*name)) else {
             continue;
         };
         let order = order.as_array().ok_or_else(|| wrong_directive(key))?;
@@ -256,8 +226,7 @@ mod tests {
     use crate::schema::builtin;
 
     fn apply(target: Value, patch: Value) -> Result<Value, PatchError> {
-        let deployment =
-            builtin(&GroupVersionKind::new("apps", "v1", "Deployment")).expect("known");
+        let deployment = builtin(&GroupVersionKind::new("apps", "v1", "Deployment")).expect("known");
         let pod = deployment.at("spec.template").expect("known");
         strategic_merge_patch(pod, &target, &patch)
     }
@@ -278,8 +247,7 @@ mod tests {
 
     #[test]
     fn directives_on_elements() {
-        let pod =
-            || json!({"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]});
+        let pod = || json!({"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]});
         check(
             pod(),
             json!({"containers": [{"name": "a", "$patch": "delete"}]}),

@@ -33,10 +33,7 @@ static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
 static KINDS: LazyLock<HashMap<GroupVersionKind, &'static str>> = LazyLock::new(|| {
     let mut kinds = HashMap::new();
     for definition in DEFINITIONS.iter() {
-        let Some((_, list)) = definition
-            .text
-            .split_once("\"x-kubernetes-group-version-kind\":")
-        else {
+        let Some((_, list)) = definition.text.split_once("\"x-kubernetes-group-version-kind\":") else {
             continue;
         };
         // The list is followed by the rest of the definition, so only its first value is read.
@@ -64,8 +61,8 @@ fn find(name: &str) -> Option<&'static Definition> {
 pub fn definition(name: &str) -> Option<&'static Schema> {
     let definition = find(name)?;
     Some(definition.schema.get_or_init(|| {
-        let value = serde_json::from_str(definition.text)
-            .expect("recorded definitions are JSON, a test reads every one");
+        let value =
+            serde_json::from_str(definition.text).expect("recorded definitions are JSON, a test reads every one");
         let mut schema = Schema::from_builtin(&value);
         schema.name = definition.name.into();
         schema
@@ -117,11 +114,8 @@ mod tests {
 
     #[test]
     fn a_pod_template() {
-        let deployment =
-            builtin(&GroupVersionKind::new("apps", "v1", "Deployment")).expect("known");
-        let containers = deployment
-            .at("spec.template.spec.containers")
-            .expect("known");
+        let deployment = builtin(&GroupVersionKind::new("apps", "v1", "Deployment")).expect("known");
+        let containers = deployment.at("spec.template.spec.containers").expect("known");
         assert_eq!(containers.list_type, ListType::Map(vec!["name".into()]));
         assert_eq!(containers.patch.merge_key.as_deref(), Some("name"));
         assert_eq!(

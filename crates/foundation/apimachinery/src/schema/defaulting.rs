@@ -14,9 +14,7 @@ pub fn apply_defaults(schema: &Schema, value: &mut Value) {
             for (name, property) in &schema.properties {
                 let property = property.resolved();
                 let present = fields.get(&**name);
-                if present.is_some_and(|value| {
-                    value.is_null() && !property.nullable && property.kind != Type::Any
-                }) {
+                if present.is_some_and(|value| value.is_null() && !property.nullable && property.kind != Type::Any) {
                     fields.shift_remove(&**name);
                 }
                 if let (None, Some(default)) = (fields.get(&**name), &property.default) {
@@ -31,9 +29,7 @@ pub fn apply_defaults(schema: &Schema, value: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(shape) = &schema.items {
-                items
-                    .iter_mut()
-                    .for_each(|item| apply_defaults(shape, item));
+                items.iter_mut().for_each(|item| apply_defaults(shape, item));
             }
         }
         _ => {}
@@ -60,10 +56,7 @@ mod tests {
             apply_defaults(&schema, &mut object);
             assert_eq!(object, expect);
         };
-        check(
-            json!({}),
-            json!({"spec": {"size": 3, "kept": "x", "lost": "y"}}),
-        );
+        check(json!({}), json!({"spec": {"size": 3, "kept": "x", "lost": "y"}}));
         check(
             json!({"spec": {"size": 1, "kept": null, "lost": null, "parts": [{}, {"weight": 2}]}}),
             json!({"spec": {"size": 1, "kept": null, "lost": "y", "parts": [{"weight": 1}, {"weight": 2}]}}),

@@ -14,11 +14,10 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "cidr" => text.split_once('/').is_some_and(|(address, bits)| {
             let bits: u8 = bits.parse().unwrap_or(u8::MAX);
-            (address.parse::<Ipv4Addr>().is_ok() && bits <= 32)
-                || (address.parse::<Ipv6Addr>().is_ok() && bits <= 128)
+            (address.parse::<Ipv4Addr>().is_ok() && bits <= 32) || (address.parse::<Ipv6Addr>().is_ok() && bits <= 128)
         }),
         "byte" => {
-            text.len() % 4 == 0
+            text.len().is_multiple_of(4)
                 && text
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
@@ -29,11 +28,7 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
                 && groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
                 && groups.iter().all(|group| hex(group))
         }
-        "mac" => {
-            text.split([':', '-'])
-                .all(|pair| pair.len() == 2 && hex(pair))
-                && text.len() == 17
-        }
+        "mac" => text.split([':', '-']).all(|pair| pair.len() == 2 && hex(pair)) && text.len() == 17,
         "hexcolor" => text
             .strip_prefix('#')
             .is_some_and(|digits| matches!(digits.len(), 3 | 6) && hex(digits)),
@@ -68,9 +63,7 @@ fn is_duration(text: &str) -> bool {
             .into_iter()
             .find(|unit| rest[digits..].starts_with(unit));
         match unit {
-            Some(unit) if digits > 0 && rest[..digits].parse::<f64>().is_ok() => {
-                rest = &rest[digits + unit.len()..]
-            }
+            Some(unit) if digits > 0 && rest[..digits].parse::<f64>().is_ok() => rest = &rest[digits + unit.len()..],
             _ => return false,
         }
     }
@@ -89,27 +82,11 @@ mod tests {
             bad.iter()
                 .for_each(|text| assert!(!holds(format, text), "{format} {text}"));
         };
-        check(
-            "date-time",
-            &["2026-11-25T03:00:00Z"],
-            &["yesterday", "2026-11-25"],
-        );
-        check(
-            "duration",
-            &["1h30m", "0", "1.5s", "-2ms"],
-            &["", "1", "h", "1 h"],
-        );
+        check("date-time", &["2026-11-25T03:00:00Z"], &["yesterday", "2026-11-25"]);
+        check("duration", &["1h30m", "0", "1.5s", "-2ms"], &["", "1", "h", "1 h"]);
         check("ipv4", &["127.0.0.1"], &["127.0.0", "::1"]);
-        check(
-            "cidr",
-            &["10.0.0.0/8", "::/0"],
-            &["10.0.0.0", "10.0.0.0/33"],
-        );
-        check(
-            "uuid",
-            &["123e4567-e89b-12d3-a456-426614174000"],
-            &["123e4567"],
-        );
+        check("cidr", &["10.0.0.0/8", "::/0"], &["10.0.0.0", "10.0.0.0/33"]);
+        check("uuid", &["123e4567-e89b-12d3-a456-426614174000"], &["123e4567"]);
         check("unknown", &["anything"], &[]);
     }
 }

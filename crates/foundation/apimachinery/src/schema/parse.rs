@@ -19,11 +19,7 @@ impl Schema {
             .and_then(Value::as_str)
             .map(|target| target.trim_start_matches(REFERENCE).into());
         schema.kind = match (schema.kind, value["oneOf"].as_array()) {
-            (Type::Any, Some(choices))
-                if choices.iter().any(|choice| choice["type"] == "integer") =>
-            {
-                Type::IntOrString
-            }
+            (Type::Any, Some(choices)) if choices.iter().any(|choice| choice["type"] == "integer") => Type::IntOrString,
             (Type::Any, Some(_)) => Type::StringOrNumber,
             (kind, _) => kind,
         };
@@ -54,13 +50,10 @@ impl Schema {
 
 fn add_object_fields(schema: &mut Schema) {
     for name in ["apiVersion", "kind"] {
-        schema
-            .properties
-            .entry(name.into())
-            .or_insert_with(|| Schema {
-                kind: Type::String,
-                ..Schema::default()
-            });
+        schema.properties.entry(name.into()).or_insert_with(|| Schema {
+            kind: Type::String,
+            ..Schema::default()
+        });
     }
     let meta = Schema {
         reference: Some(OBJECT_META.into()),
@@ -110,10 +103,7 @@ fn common(value: &Value, child: &dyn Fn(&Value) -> Schema) -> Schema {
         items: value.get("items").map(|items| Box::new(child(items))),
         default: value.get("default").cloned(),
         nullable: flag("nullable"),
-        required: strings("required")
-            .into_iter()
-            .map(String::into_boxed_str)
-            .collect(),
+        required: strings("required").into_iter().map(String::into_boxed_str).collect(),
         list_type: match text("x-kubernetes-list-type") {
             "set" => ListType::Set,
             "map" => ListType::Map(strings("x-kubernetes-list-map-keys")),
@@ -123,9 +113,7 @@ fn common(value: &Value, child: &dyn Fn(&Value) -> Schema) -> Schema {
         patch: PatchStrategy {
             merge: strategy.split(',').any(|word| word == "merge"),
             retain_keys: strategy.split(',').any(|word| word == "retainKeys"),
-            merge_key: value["x-kubernetes-patch-merge-key"]
-                .as_str()
-                .map(str::to_owned),
+            merge_key: value["x-kubernetes-patch-merge-key"].as_str().map(str::to_owned),
         },
         preserve_unknown: flag("x-kubernetes-preserve-unknown-fields"),
         embedded_resource: flag("x-kubernetes-embedded-resource"),

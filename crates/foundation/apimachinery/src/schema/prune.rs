@@ -57,9 +57,7 @@ pub fn drop_empty(schema: &Schema, object: &mut Value) {
                 let required = schema.required.iter().any(|known| **known == **name);
                 match value {
                     Value::Null => field.kind == Type::Any,
-                    Value::Array(items) => {
-                        required || !items.is_empty() || field.kind != Type::Array
-                    }
+                    Value::Array(items) => required || !items.is_empty() || field.kind != Type::Array,
                     Value::Object(map) => required || !map.is_empty() || field.additional.is_none(),
                     _ => true,
                 }

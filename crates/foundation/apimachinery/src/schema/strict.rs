@@ -116,13 +116,7 @@ pub fn check_types(schema: &Schema, object: &Value) -> Result<(), TypeMismatch> 
     check(schema, object, "", "", 0)
 }
 
-fn check(
-    schema: &Schema,
-    value: &Value,
-    owner: &str,
-    path: &str,
-    depth: usize,
-) -> Result<(), TypeMismatch> {
+fn check(schema: &Schema, value: &Value, owner: &str, path: &str, depth: usize) -> Result<(), TypeMismatch> {
     let schema = schema.resolved();
     if depth > DEPTH_MAX {
         return Ok(());
@@ -137,12 +131,9 @@ fn check(
             } else {
                 i64::MIN..=i64::MAX
             };
-            number
-                .as_i64()
-                .is_some_and(|number| range.contains(&number))
+            number.as_i64().is_some_and(|number| range.contains(&number))
         }
-        (Type::Number | Type::StringOrNumber, Value::Number(_))
-        | (Type::Boolean, Value::Bool(_)) => true,
+        (Type::Number | Type::StringOrNumber, Value::Number(_)) | (Type::Boolean, Value::Bool(_)) => true,
         _ => false,
     };
     if !fits {
@@ -189,23 +180,14 @@ fn go_kind(value: &Value) -> String {
 fn go_type(schema: &Schema) -> String {
     let schema = schema.resolved();
     let mut names = schema.name.rsplit('.');
-    if let (Some(name), Some(package)) =
-        (names.next().filter(|name| !name.is_empty()), names.next())
-    {
+    if let (Some(name), Some(package)) = (names.next().filter(|name| !name.is_empty()), names.next()) {
         return format!("{package}.{name}");
     }
     match schema.kind {
-        Type::Array => format!(
-            "[]{}",
-            schema.items.as_deref().map(go_type).unwrap_or_default()
-        ),
+        Type::Array => format!("[]{}", schema.items.as_deref().map(go_type).unwrap_or_default()),
         Type::Object => format!(
             "map[string]{}",
-            schema
-                .additional
-                .as_deref()
-                .map(go_type)
-                .unwrap_or_default()
+            schema.additional.as_deref().map(go_type).unwrap_or_default()
         ),
         Type::String if &*schema.format == "byte" => "[]uint8".to_owned(),
         Type::Integer if !schema.format.is_empty() => schema.format.to_string(),
@@ -241,10 +223,7 @@ mod tests {
                 "spec.template.spec.containers[0].imagee"
             ]
         );
-        let meant: Vec<_> = found
-            .iter()
-            .filter_map(|path| suggestion(deployment(), path))
-            .collect();
+        let meant: Vec<_> = found.iter().filter_map(|path| suggestion(deployment(), path)).collect();
         assert_eq!(meant, ["labels", "replicas", "image"]);
     }
 

@@ -43,11 +43,7 @@ fn check(schema: &Schema, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     if let Some(wanted) = wrong_type(schema.kind, value) {
         let found = type_name(value);
         let detail = format!("{path} in body must be of type {wanted}: {found:?}");
-        causes.push(Cause::type_invalid(
-            path,
-            &Value::String(found.to_owned()),
-            &detail,
-        ));
+        causes.push(Cause::type_invalid(path, &Value::String(found.to_owned()), &detail));
         return;
     }
     if let Some(rules) = &schema.rules {
@@ -118,18 +114,10 @@ fn type_name(value: &Value) -> &'static str {
 
 fn check_uniqueness(schema: &Schema, items: &[Value], path: &str, causes: &mut Vec<Cause>) {
     let key = |item: &Value| match &schema.list_type {
-        ListType::Map(keys) => Value::Object(
-            keys.iter()
-                .map(|key| (key.clone(), item[key].clone()))
-                .collect(),
-        ),
+        ListType::Map(keys) => Value::Object(keys.iter().map(|key| (key.clone(), item[key].clone())).collect()),
         _ => item.clone(),
     };
-    let unique = schema.list_type != ListType::Atomic
-        || schema
-            .rules
-            .as_ref()
-            .is_some_and(|rules| rules.unique_items);
+    let unique = schema.list_type != ListType::Atomic || schema.rules.as_ref().is_some_and(|rules| rules.unique_items);
     if !unique {
         return;
     }
@@ -145,44 +133,29 @@ fn check_uniqueness(schema: &Schema, items: &[Value], path: &str, causes: &mut V
 }
 
 fn check_rules(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let mut invalid = |sentence: String| {
-        causes.push(Cause::invalid(
-            path,
-            value,
-            &format!("{path} in body {sentence}"),
-        ))
-    };
+    let mut invalid =
+        |sentence: String| causes.push(Cause::invalid(path, value, &format!("{path} in body {sentence}")));
     if let Some(number) = value.as_f64() {
         match rules.minimum {
             Some((limit, Bound::Inclusive)) if number < limit => {
                 invalid(format!("should be greater than or equal to {limit}"))
             }
-            Some((limit, Bound::Exclusive)) if number <= limit => {
-                invalid(format!("should be greater than {limit}"))
-            }
+            Some((limit, Bound::Exclusive)) if number <= limit => invalid(format!("should be greater than {limit}")),
             _ => {}
         }
         match rules.maximum {
             Some((limit, Bound::Inclusive)) if number > limit => {
                 invalid(format!("should be less than or equal to {limit}"))
             }
-            Some((limit, Bound::Exclusive)) if number >= limit => {
-                invalid(format!("should be less than {limit}"))
-            }
+            Some((limit, Bound::Exclusive)) if number >= limit => invalid(format!("should be less than {limit}")),
             _ => {}
         }
-        if let Some(factor) = rules
-            .multiple_of
-            .filter(|factor| (number / factor).fract() != 0.0)
-        {
+        if let Some(factor) = rules.multiple_of.filter(|factor| (number / factor).fract() != 0.0) {
             invalid(format!("should be a multiple of {factor}"));
         }
     }
     if let Value::String(text) = value {
-        if let Some(least) = rules
-            .min_length
-            .filter(|least| (text.chars().count() as u64) < *least)
-        {
+        if let Some(least) = rules.min_length.filter(|least| (text.chars().count() as u64) < *least) {
             invalid(format!("should be at least {least} chars long"));
         }
         if let Some((pattern, Some(regex))) = &rules.pattern
@@ -192,16 +165,12 @@ fn check_rules(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>
         }
     }
     if let Value::Array(items) = value
-        && let Some(least) = rules
-            .min_items
-            .filter(|least| (items.len() as u64) < *least)
+        && let Some(least) = rules.min_items.filter(|least| (items.len() as u64) < *least)
     {
         invalid(format!("should have at least {least} items"));
     }
     if let Value::Object(fields) = value
-        && let Some(least) = rules
-            .min_properties
-            .filter(|least| (fields.len() as u64) < *least)
+        && let Some(least) = rules.min_properties.filter(|least| (fields.len() as u64) < *least)
     {
         invalid(format!("should have at least {least} properties"));
     }
@@ -210,11 +179,7 @@ fn check_rules(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>
         let allowed: Vec<String> = rules
             .allowed
             .iter()
-            .map(|value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            })
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             .collect();
         let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
         causes.push(Cause::not_supported(path, value, &allowed));
@@ -225,10 +190,7 @@ fn check_rules(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>
 fn check_upper_limits(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     match value {
         Value::String(text) => {
-            if let Some(most) = rules
-                .max_length
-                .filter(|most| text.chars().count() as u64 > *most)
-            {
+            if let Some(most) = rules.max_length.filter(|most| text.chars().count() as u64 > *most) {
                 causes.push(Cause::too_long(path, most as usize));
             }
         }
@@ -238,10 +200,7 @@ fn check_upper_limits(rules: &Rules, value: &Value, path: &str, causes: &mut Vec
             }
         }
         Value::Object(fields) => {
-            if let Some(most) = rules
-                .max_properties
-                .filter(|most| fields.len() as u64 > *most)
-            {
+            if let Some(most) = rules.max_properties.filter(|most| fields.len() as u64 > *most) {
                 causes.push(Cause::too_many(path, fields.len(), most as usize));
             }
         }
@@ -258,8 +217,7 @@ fn check_junctors(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cau
     for schema in &rules.all_of {
         check(schema, value, path, causes);
     }
-    let mut invalid =
-        |sentence: &str| causes.push(Cause::invalid(path, value, &format!("{path:?} {sentence}")));
+    let mut invalid = |sentence: &str| causes.push(Cause::invalid(path, value, &format!("{path:?} {sentence}")));
     if !rules.any_of.is_empty() && !rules.any_of.iter().any(holds) {
         invalid("must validate at least one schema (anyOf)");
     }
@@ -312,26 +270,14 @@ mod tests {
             json!("b"),
             &["v: Invalid value: \"b\": v in body should match '^a+$'"],
         );
-        check_one(
-            cron,
-            json!("aaaa"),
-            &["v: Too long: may not be more than 3 bytes"],
-        );
-        check_one(
-            json!({"x-kubernetes-int-or-string": true}),
-            json!("50%"),
-            &[],
-        );
+        check_one(cron, json!("aaaa"), &["v: Too long: may not be more than 3 bytes"]);
+        check_one(json!({"x-kubernetes-int-or-string": true}), json!("50%"), &[]);
         check_one(
             json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}),
             json!({}),
             &["v.a: Required value"],
         );
-        check_one(
-            json!({"type": "string", "nullable": true}),
-            json!(null),
-            &[],
-        );
+        check_one(json!({"type": "string", "nullable": true}), json!(null), &[]);
         let map = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
                          "items": {"type": "object", "properties": {"k": {"type": "string"}}}});
         check_one(
@@ -345,23 +291,15 @@ mod tests {
         check_one(
             either,
             json!({"a": 1, "b": 1}),
-            &[
-                "v: Invalid value: {\"a\":1,\"b\":1}: \"v\" must validate one and only one schema (oneOf)",
-            ],
+            &["v: Invalid value: {\"a\":1,\"b\":1}: \"v\" must validate one and only one schema (oneOf)"],
         );
     }
 
     #[test]
     fn what_was_wrong_before_is_let_through() {
-        let schema = Schema::from_custom(
-            &json!({"type": "object", "properties": {"v": {"type": "integer", "maximum": 1}}}),
-        );
-        assert!(
-            validate_update(&schema, &json!({"v": 2, "metadata": {}}), &json!({"v": 2})).is_empty()
-        );
-        assert_eq!(
-            validate_update(&schema, &json!({"v": 3}), &json!({"v": 2})).len(),
-            1
-        );
+        let schema =
+            Schema::from_custom(&json!({"type": "object", "properties": {"v": {"type": "integer", "maximum": 1}}}));
+        assert!(validate_update(&schema, &json!({"v": 2, "metadata": {}}), &json!({"v": 2})).is_empty());
+        assert_eq!(validate_update(&schema, &json!({"v": 3}), &json!({"v": 2})).len(), 1);
     }
 }

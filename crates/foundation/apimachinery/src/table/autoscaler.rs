@@ -11,11 +11,7 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
     Some(match column {
         "Reference" => {
             let reference = view.at("spec.scaleTargetRef");
-            json!(format!(
-                "{}/{}",
-                scalar(&reference["kind"]),
-                scalar(&reference["name"])
-            ))
+            json!(format!("{}/{}", scalar(&reference["kind"]), scalar(&reference["name"])))
         }
         "Targets" => json!(targets(view)),
         "MinPods" => match view.at("spec.minReplicas") {
@@ -31,10 +27,7 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
 fn targets(view: &View<'_>) -> String {
     // The older version knows one metric, in fields of its own.
     if !view.at("spec.targetCPUUtilizationPercentage").is_null() {
-        let current = percent(
-            view.at("status.currentCPUUtilizationPercentage"),
-            "<unknown>",
-        );
+        let current = percent(view.at("status.currentCPUUtilizationPercentage"), "<unknown>");
         return format!(
             "cpu: {current}/{}",
             percent(view.at("spec.targetCPUUtilizationPercentage"), "<auto>")
@@ -81,8 +74,7 @@ fn target(metric: &Value, measured: Option<&Value>) -> String {
     });
     let amount = |values: &Value, key: &str| match values.get(key) {
         None | Some(Value::Null) => "<unknown>".to_owned(),
-        Some(value) => crate::quantity::Quantity::from_value(value)
-            .map_or_else(|_| scalar(value), |q| q.to_string()),
+        Some(value) => crate::quantity::Quantity::from_value(value).map_or_else(|_| scalar(value), |q| q.to_string()),
     };
     let average = !at(wanted, "averageValue").is_null();
     match (source, average) {
@@ -96,11 +88,7 @@ fn target(metric: &Value, measured: Option<&Value>) -> String {
         ("external" | "object", false) => {
             format!("{}/{}", amount(current, "value"), amount(wanted, "value"))
         }
-        ("pods", _) => format!(
-            "{}/{}",
-            amount(current, "averageValue"),
-            amount(wanted, "averageValue")
-        ),
+        ("pods", _) => format!("{}/{}", amount(current, "averageValue"), amount(wanted, "averageValue")),
         (_, true) => {
             let name = scalar(&metric[source]["name"]);
             format!(

@@ -48,16 +48,10 @@ fn other(view: &View<'_>, column: &str) -> Option<Value> {
         }
         ("ValidatingAdmissionPolicy", "Validations") => json!(view.list("spec.validations").len()),
         ("MutatingAdmissionPolicy", "Mutations") => json!(view.list("spec.mutations").len()),
-        ("ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy", "ParamKind") => {
-            match view.at("spec.paramKind") {
-                Value::Null => json!("<unset>"),
-                kind => json!(format!(
-                    "{}/{}",
-                    scalar(&kind["apiVersion"]),
-                    scalar(&kind["kind"])
-                )),
-            }
-        }
+        ("ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy", "ParamKind") => match view.at("spec.paramKind") {
+            Value::Null => json!("<unset>"),
+            kind => json!(format!("{}/{}", scalar(&kind["apiVersion"]), scalar(&kind["kind"]))),
+        },
         ("ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding", "PolicyName") => {
             json!(view.text("spec.policyName"))
         }
@@ -172,26 +166,14 @@ fn event(view: &View<'_>, column: &str) -> Option<Value> {
         }
     };
     let time = |paths: &[&str]| {
-        let known = paths
-            .iter()
-            .map(|path| view.text(path))
-            .find(|text| !text.is_empty());
+        let known = paths.iter().map(|path| view.text(path)).find(|text| !text.is_empty());
         known.map_or("<unknown>".to_owned(), |text| view.ago(text))
     };
     let first = ["firstTimestamp", "deprecatedFirstTimestamp", "eventTime"];
-    let subject = |key: &str| {
-        either(
-            &format!("involvedObject.{key}"),
-            &format!("regarding.{key}"),
-        )
-    };
+    let subject = |key: &str| either(&format!("involvedObject.{key}"), &format!("regarding.{key}"));
     Some(match column {
         "Last Seen" => {
-            let last = [
-                "series.lastObservedTime",
-                "lastTimestamp",
-                "deprecatedLastTimestamp",
-            ];
+            let last = ["series.lastObservedTime", "lastTimestamp", "deprecatedLastTimestamp"];
             json!(time(&[&last[..], &first[..]].concat()))
         }
         "First Seen" => json!(time(&first)),
@@ -227,13 +209,7 @@ fn event(view: &View<'_>, column: &str) -> Option<Value> {
         "Message" => json!(either("message", "note").trim()),
         "Count" => {
             let counts = ["series.count", "count", "deprecatedCount"].map(|path| view.number(path));
-            json!(
-                counts
-                    .into_iter()
-                    .find(|count| *count > 0)
-                    .unwrap_or(1)
-                    .to_string()
-            )
+            json!(counts.into_iter().find(|count| *count > 0).unwrap_or(1).to_string())
         }
         _ => return None,
     })
@@ -248,10 +224,7 @@ fn quota(view: &View<'_>, column: &str) -> Option<Value> {
     let mut texts: Vec<String> = Vec::new();
     for (name, hard) in view.at("status.hard").as_object().into_iter().flatten() {
         if name.starts_with("limits.") == limits {
-            let used = view
-                .at("status.used")
-                .get(name)
-                .map_or("0".to_owned(), scalar);
+            let used = view.at("status.used").get(name).map_or("0".to_owned(), scalar);
             texts.push(format!("{name}: {used}/{}", scalar(hard)));
         }
     }
@@ -261,25 +234,15 @@ fn quota(view: &View<'_>, column: &str) -> Option<Value> {
 
 fn binding(view: &View<'_>, column: &str) -> Option<Value> {
     let subjects = |kind: &str| {
-        let of_kind = view
-            .list("subjects")
-            .iter()
-            .filter(|subject| subject["kind"] == kind);
-        let name = |subject: &Value| match subject["namespace"]
-            .as_str()
-            .filter(|_| kind == "ServiceAccount")
-        {
+        let of_kind = view.list("subjects").iter().filter(|subject| subject["kind"] == kind);
+        let name = |subject: &Value| match subject["namespace"].as_str().filter(|_| kind == "ServiceAccount") {
             Some(namespace) => format!("{namespace}/{}", scalar(&subject["name"])),
             None => scalar(&subject["name"]),
         };
         json!(of_kind.map(name).collect::<Vec<_>>().join(", "))
     };
     Some(match column {
-        "Role" => json!(format!(
-            "{}/{}",
-            view.text("roleRef.kind"),
-            view.text("roleRef.name")
-        )),
+        "Role" => json!(format!("{}/{}", view.text("roleRef.kind"), view.text("roleRef.name"))),
         "Users" => subjects("User"),
         "Groups" => subjects("Group"),
         "ServiceAccounts" => subjects("ServiceAccount"),
@@ -304,11 +267,7 @@ fn extension(view: &View<'_>, column: &str) -> Option<Value> {
                 .find(|condition| condition["type"] == "Available");
             json!(match condition {
                 Some(condition) if condition["status"] == "True" => "True".to_owned(),
-                Some(condition) => format!(
-                    "{} ({})",
-                    scalar(&condition["status"]),
-                    scalar(&condition["reason"])
-                ),
+                Some(condition) => format!("{} ({})", scalar(&condition["status"]), scalar(&condition["reason"])),
                 None => "Unknown".to_owned(),
             })
         }

@@ -47,20 +47,11 @@ impl JsonPath {
 
     /// Of several values, their texts in brackets as upstream prints them; of one scalar, its text.
     pub(super) fn joined(&self, object: &Value) -> Option<String> {
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        };
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         match self.all(object).as_slice() {
             [] => None,
             [one] => Some(text(one)),
-            many => Some(
-                many.iter()
-                    .map(|value| text(value))
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            ),
+            many => Some(many.iter().map(|value| text(value)).collect::<Vec<_>>().join(" ")),
         }
     }
 }
@@ -68,10 +59,7 @@ impl JsonPath {
 fn walk<'a>(steps: &[Step], value: &'a Value) -> Vec<&'a Value> {
     let mut found = vec![value];
     for step in steps {
-        found = found
-            .into_iter()
-            .flat_map(|value| apply(step, value))
-            .collect();
+        found = found.into_iter().flat_map(|value| apply(step, value)).collect();
     }
     found
 }
@@ -101,11 +89,7 @@ fn apply<'a>(step: &Step, value: &'a Value) -> Vec<&'a Value> {
             equal,
             value: wanted,
         } => {
-            let text = |value: &Value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            };
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let holds = |item: &&Value| {
                 walk(path, item)
                     .first()
@@ -127,11 +111,7 @@ fn steps(mut rest: &str) -> Result<Vec<Step>, String> {
             let name = rest.strip_prefix('.').unwrap_or(rest);
             let (field, length) = dotted(name);
             if length > 0 {
-                steps.push(if field == "*" {
-                    Step::All
-                } else {
-                    Step::Field(field)
-                });
+                steps.push(if field == "*" { Step::All } else { Step::Field(field) });
             } else if !name.starts_with('[') && !name.is_empty() {
                 return Err(format!("cannot read {rest:?}"));
             }
@@ -185,10 +165,7 @@ fn bracket(text: &str) -> Result<Step, String> {
     if let Some(name) = unquoted(text) {
         return Ok(Step::Field(name.to_owned()));
     }
-    if let Some(filter) = text
-        .strip_prefix("?(")
-        .and_then(|filter| filter.strip_suffix(')'))
-    {
+    if let Some(filter) = text.strip_prefix("?(").and_then(|filter| filter.strip_suffix(')')) {
         let (operator, equal) = if filter.contains("!=") {
             ("!=", false)
         } else {
@@ -231,14 +208,8 @@ mod tests {
         check(".spec.list[0].n", &[json!("x")]);
         check("{.spec.list[-1].n}", &[json!("y")]);
         check(".spec.list[*].n", &[json!("x"), json!("y")]);
-        check(
-            ".status.conditions[?(@.type==\"Ready\")].status",
-            &[json!("True")],
-        );
-        check(
-            ".status.conditions[?(@.type != 'Ready')].status",
-            &[json!("False")],
-        );
+        check(".status.conditions[?(@.type==\"Ready\")].status", &[json!("True")]);
+        check(".status.conditions[?(@.type != 'Ready')].status", &[json!("False")]);
         check(".spec['a.b']", &[json!(1)]);
         check(r".spec.a\.b", &[json!(1)]);
         check(".nothing.here", &[]);

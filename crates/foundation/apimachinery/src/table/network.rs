@@ -54,23 +54,13 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
         },
         ("NetworkPolicy", "Pod-Selector") => json!(selector(view.at("spec.podSelector"))),
         ("ServiceCIDR", "CIDRs") => {
-            json!(
-                view.list("spec.cidrs")
-                    .iter()
-                    .map(scalar)
-                    .collect::<Vec<_>>()
-                    .join(",")
-            )
+            json!(view.list("spec.cidrs").iter().map(scalar).collect::<Vec<_>>().join(","))
         }
         ("IPAddress", "ParentRef") => {
-            let parts = ["group", "resource", "namespace", "name"]
-                .map(|key| scalar(at(view.at("spec.parentRef"), key)));
+            let parts =
+                ["group", "resource", "namespace", "name"].map(|key| scalar(at(view.at("spec.parentRef"), key)));
             let [group, resource, namespace, name] = parts;
-            let group = if group.is_empty() {
-                group
-            } else {
-                format!(".{group}")
-            };
+            let group = if group.is_empty() { group } else { format!(".{group}") };
             json!(format!("{resource}{group}/{namespace}/{name}"))
         }
         _ => return None,
@@ -94,12 +84,7 @@ fn shorten(texts: Vec<String>) -> String {
 fn ingress_points(view: &View<'_>) -> String {
     let points = view.list("status.loadBalancer.ingress").iter();
     let address = |point: &Value| {
-        let text = |key: &str| {
-            point[key]
-                .as_str()
-                .filter(|text| !text.is_empty())
-                .map(str::to_owned)
-        };
+        let text = |key: &str| point[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         text("ip").or_else(|| text("hostname"))
     };
     points
@@ -155,26 +140,16 @@ fn endpoints(subsets: &[Value]) -> String {
     }
     let mut texts = Vec::new();
     for subset in subsets {
-        let addresses = || {
-            list(&subset["addresses"])
-                .iter()
-                .map(|address| scalar(&address["ip"]))
-        };
+        let addresses = || list(&subset["addresses"]).iter().map(|address| scalar(&address["ip"]));
         let ports = list(&subset["ports"]);
         if ports.is_empty() {
             texts.extend(addresses());
         }
         for port in ports {
             let bracketed = |ip: String| {
-                if ip.contains(':') {
-                    format!("[{ip}]")
-                } else {
-                    ip
-                }
+                if ip.contains(':') { format!("[{ip}]") } else { ip }
             };
-            texts.extend(
-                addresses().map(|ip| format!("{}:{}", bracketed(ip), scalar(&port["port"]))),
-            );
+            texts.extend(addresses().map(|ip| format!("{}:{}", bracketed(ip), scalar(&port["port"]))));
         }
     }
     if texts.is_empty() {

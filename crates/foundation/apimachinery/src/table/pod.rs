@@ -14,8 +14,7 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
         "Restarts" => {
             let summary = summarize(view);
             json!(match summary.last_restart {
-                Some(time) if summary.restarts != 0 =>
-                    format!("{} ({} ago)", summary.restarts, view.ago(time)),
+                Some(time) if summary.restarts != 0 => format!("{} ({} ago)", summary.restarts, view.ago(time)),
                 _ => summary.restarts.to_string(),
             })
         }
@@ -63,9 +62,7 @@ fn summarize<'a>(view: &View<'a>) -> Summary<'a> {
     if summary.reason.is_empty() {
         summary.reason = view.text("status.phase").to_owned();
     }
-    let gated = |condition: &Value| {
-        condition["type"] == "PodScheduled" && condition["reason"] == "SchedulingGated"
-    };
+    let gated = |condition: &Value| condition["type"] == "PodScheduled" && condition["reason"] == "SchedulingGated";
     if view.list("status.conditions").iter().any(gated) {
         summary.reason = "SchedulingGated".to_owned();
     }
@@ -88,9 +85,7 @@ fn init_containers<'a>(view: &View<'a>, sidecars: &[&str], summary: &mut Summary
     let count = view.list("spec.initContainers").len();
     for (place, status) in view.list("status.initContainerStatuses").iter().enumerate() {
         count_restarts(status, summary);
-        let sidecar = status["name"]
-            .as_str()
-            .is_some_and(|name| sidecars.contains(&name));
+        let sidecar = status["name"].as_str().is_some_and(|name| sidecars.contains(&name));
         let (ended, waiting) = (
             at(status, "state.terminated"),
             at(status, "state.waiting.reason").as_str(),
@@ -118,16 +113,8 @@ fn containers<'a>(view: &View<'a>, sidecars: &[&str], summary: &mut Summary<'a>)
     // From here on only restarts of what runs beside the others count.
     summary.restarts = 0;
     summary.last_restart = None;
-    let sidecar = |status: &&Value| {
-        status["name"]
-            .as_str()
-            .is_some_and(|name| sidecars.contains(&name))
-    };
-    for status in view
-        .list("status.initContainerStatuses")
-        .iter()
-        .filter(sidecar)
-    {
+    let sidecar = |status: &&Value| status["name"].as_str().is_some_and(|name| sidecars.contains(&name));
+    for status in view.list("status.initContainerStatuses").iter().filter(sidecar) {
         count_restarts(status, summary);
     }
     let (mut running, mut error) = (false, None);
@@ -168,10 +155,7 @@ fn count_restarts<'a>(status: &'a Value, summary: &mut Summary<'a>) {
 }
 
 fn termination(ended: &Value) -> String {
-    match (
-        ended["reason"].as_str(),
-        ended["signal"].as_i64().unwrap_or(0),
-    ) {
+    match (ended["reason"].as_str(), ended["signal"].as_i64().unwrap_or(0)) {
         (Some(reason), _) if !reason.is_empty() => reason.to_owned(),
         (_, 0) => format!("ExitCode:{}", ended["exitCode"].as_i64().unwrap_or(0)),
         (_, signal) => format!("Signal:{signal}"),

@@ -30,11 +30,7 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
         }
         ("PersistentVolume", "Claim") => match view.at("spec.claimRef") {
             Value::Null => json!(""),
-            claim => json!(format!(
-                "{}/{}",
-                scalar(&claim["namespace"]),
-                scalar(&claim["name"])
-            )),
+            claim => json!(format!("{}/{}", scalar(&claim["namespace"]), scalar(&claim["name"]))),
         },
         ("PersistentVolume", "Reason") => json!(view.text("status.reason")),
         (_, "StorageClass") => json!(view.text("spec.storageClassName")),

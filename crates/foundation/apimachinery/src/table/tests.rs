@@ -13,10 +13,7 @@ fn check(typed: &str, mut object: Value, expect: &str) {
     object["metadata"]["creationTimestamp"] = json!("2026-11-25T03:55:00Z");
     let columns = columns(resource);
     let cells = cells(&columns, &object, now());
-    let shown = columns
-        .iter()
-        .zip(&cells)
-        .filter(|(column, _)| column.priority == 0);
+    let shown = columns.iter().zip(&cells).filter(|(column, _)| column.priority == 0);
     let shown: Vec<String> = shown.map(|(_, cell)| view::scalar(cell)).collect();
     assert_eq!(shown.join(" | "), expect, "{object}");
 }
@@ -202,11 +199,7 @@ fn the_rest() {
         json!({"metadata": {"name": "b"}, "spec": {"maxUnavailable": "50%"}, "status": {"disruptionsAllowed": 1}}),
         "b | N/A | 50% | 1 | 5m",
     );
-    check(
-        "serviceaccounts",
-        json!({"metadata": {"name": "a"}}),
-        "a | 5m",
-    );
+    check("serviceaccounts", json!({"metadata": {"name": "a"}}), "a | 5m");
     check(
         "pvc",
         json!({"metadata": {"name": "c"}, "spec": {"volumeName": "v", "storageClassName": "local"},

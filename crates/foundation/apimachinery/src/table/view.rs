@@ -40,10 +40,7 @@ impl<'a> View<'a> {
 
     /// The text at a path, or a word.
     pub(super) fn text_or(&self, path: &str, word: &'static str) -> &'a str {
-        self.at(path)
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .unwrap_or(word)
+        self.at(path).as_str().filter(|text| !text.is_empty()).unwrap_or(word)
     }
 
     /// The number at a path, 0 where there is none.

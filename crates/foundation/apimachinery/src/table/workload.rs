@@ -11,11 +11,7 @@ pub(super) fn cell(view: &View<'_>, column: &str) -> Option<Value> {
     } else {
         "spec.template"
     };
-    let template = if kind == "PodTemplate" {
-        "template"
-    } else {
-        template
-    };
+    let template = if kind == "PodTemplate" { "template" } else { template };
     let containers = list(at(view.at(template), "spec.containers"));
     Some(match (kind, column) {
         (_, "Containers") => json!(join(containers, "name", ",")),
@@ -89,10 +85,7 @@ fn job_status(view: &View<'_>) -> &'static str {
 
 fn job_completions(view: &View<'_>) -> String {
     let succeeded = view.number("status.succeeded");
-    match (
-        view.at("spec.completions").as_i64(),
-        view.number("spec.parallelism"),
-    ) {
+    match (view.at("spec.completions").as_i64(), view.number("spec.parallelism")) {
         (Some(wanted), _) => format!("{succeeded}/{wanted}"),
         (None, at_once) if at_once > 1 => format!("{succeeded}/1 of {at_once}"),
         (None, _) => format!("{succeeded}/1"),
@@ -106,9 +99,5 @@ fn controller(view: &View<'_>) -> String {
     let text = |key: &str| owner[key].as_str().unwrap_or_default();
     let group = crate::resources::GroupVersion::parse(text("apiVersion")).group;
     let dot = if group.is_empty() { "" } else { "." };
-    format!(
-        "{}{dot}{group}/{}",
-        text("kind").to_lowercase(),
-        text("name")
-    )
+    format!("{}{dot}{group}/{}", text("kind").to_lowercase(), text("name"))
 }

@@ -10,7 +10,7 @@ use super::evaluator::{Evaluator, Steps};
 use super::quantile::quantile;
 use crate::ast::{AggregateExpr, AggregateOp, Span};
 use crate::histogram::{Accumulator, CounterResetHint, FloatHistogram, Kahan, Tally};
-use crate::labels::{Labels, Quoted, is_metric_schema};
+use crate::labels::{Labels, is_metric_schema};
 use crate::number::{GoFloat, Plain};
 use crate::sample::Value;
 
@@ -164,15 +164,10 @@ impl Evaluator<'_> {
 
     fn count_values(&mut self, aggregate: &AggregateExpr, steps: &Steps) -> Result<Vec<Series>, QueryError> {
         let label = match &aggregate.parameter {
-            Some(parameter) => self.string(parameter)?.to_owned(),
+            Some(parameter) => self.label_name(parameter, "invalid label name")?.to_owned(),
             None => String::new(),
         };
-        if label.is_empty() {
-            return Err(QueryError::execution(format_args!(
-                "invalid label name {}",
-                Quoted(&label)
-            )));
-        }
+
         let input = self.vector(&aggregate.expr, steps)?;
         let mut result: Vec<Series> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();

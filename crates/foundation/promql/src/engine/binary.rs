@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::QueryError;
 use super::annotations::Note;
 use super::column::{Cell, Column, Series, duplicate_labels};
 use super::evaluator::{Data, Evaluator, Steps};
+use super::{Dialect, QueryError};
 use crate::ast::{BinaryExpr, BinaryOp, Cardinality, Span, VectorMatching};
 use crate::histogram::{CounterResetHint, FloatHistogram, TrimSide};
-use crate::labels::{Labels, is_metric_schema};
+use crate::labels::{Labels, METRIC_NAME, is_metric_schema};
 use crate::sample::Value;
 
 impl Evaluator<'_> {
@@ -45,7 +45,8 @@ impl Evaluator<'_> {
                 let default = VectorMatching::default();
                 let matching = binary.matching.as_ref().unwrap_or(&default);
                 if binary.op.is_set() {
-                    return super::set_operators::apply(binary.op, matching, left, right).map(Data::Vector);
+                    return super::set_operators::apply(binary.op, matching, self.options.dialect, left, right)
+                        .map(Data::Vector);
                 }
                 self.vectors(binary, matching, span, left, right, steps)
                     .map(Data::Vector)
@@ -111,18 +112,23 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Series>, QueryError> {
         let swapped = matching.cardinality == Cardinality::OneToMany;
         let (many, one) = if swapped { (right, left) } else { (left, right) };
-        let (fill_many, fill_one) = match swapped {
+        let (fill_many, fill_one) = match swapped && self.options.dialect != Dialect::Prometheus3_14 {
             true => (matching.fill_right, matching.fill_left),
             false => (matching.fill_left, matching.fill_right),
         };
-        let mut join = Join::new(matching, many, one, binary, steps.count);
+        let mut join = Join::new(matching, many, one, binary, steps.count, self.options.dialect);
         let mut groups = Groups::new(join.groups);
         for step in 0..steps.count {
             groups.reset();
             let many_present = join.many.iter().any(|series| series.column.has(step));
             let one_present = join.one.iter().any(|series| series.column.has(step));
-            let both_filled = fill_many.is_some() || fill_one.is_some();
-            if !(many_present || one_present) || (!(many_present && one_present) && !both_filled) {
+            let filled = fill_many.is_some() || fill_one.is_some();
+            let enough = if filled {
+                many_present || one_present
+            } else {
+                many_present && one_present
+            };
+            if !enough {
                 continue;
             }
             join.find_ones(step, &mut groups)?;
@@ -349,25 +355,32 @@ fn arithmetic(op: BinaryOp, left: f64, right: f64) -> f64 {
 }
 
 /// The labels by which series of two vectors are compared.
-pub(super) fn match_labels(labels: &Labels, matching: &VectorMatching) -> Labels {
+pub(super) fn match_labels(labels: &Labels, matching: &VectorMatching, dialect: Dialect) -> Labels {
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
+    let ignored = |name: &str| match dialect {
+        Dialect::Prometheus3_14 => name == METRIC_NAME,
+        Dialect::Prometheus3_16 => is_metric_schema(name),
+    };
+
     if matching.on {
         labels.only(listed)
     } else {
-        labels.without(|name| listed(name) || is_metric_schema(name))
+        labels.without(|name| listed(name) || ignored(name))
     }
 }
 
 /// Numbers of groups by the labels that are compared.
 pub(super) struct GroupNumbers<'m> {
     matching: &'m VectorMatching,
+    dialect: Dialect,
     numbers: HashMap<Labels, usize>,
 }
 
 impl<'m> GroupNumbers<'m> {
-    pub(super) fn new(matching: &'m VectorMatching) -> Self {
+    pub(super) fn new(matching: &'m VectorMatching, dialect: Dialect) -> Self {
         GroupNumbers {
             matching,
+            dialect,
             numbers: HashMap::new(),
         }
     }
@@ -377,7 +390,7 @@ impl<'m> GroupNumbers<'m> {
             let next = self.numbers.len();
             *self
                 .numbers
-                .entry(match_labels(&series.labels, self.matching))
+                .entry(match_labels(&series.labels, self.matching, self.dialect))
                 .or_insert(next)
         };
         series.iter().map(number).collect()
@@ -424,6 +437,7 @@ struct Join<'m> {
     matching: &'m VectorMatching,
     op: BinaryOp,
     return_bool: bool,
+    dialect: Dialect,
     many: Vec<Series>,
     one: Vec<Series>,
     many_groups: Vec<usize>,
@@ -442,13 +456,15 @@ impl<'m> Join<'m> {
         one: Vec<Series>,
         binary: &BinaryExpr,
         steps: usize,
+        dialect: Dialect,
     ) -> Self {
-        let mut numbers = GroupNumbers::new(matching);
+        let mut numbers = GroupNumbers::new(matching, dialect);
         let (many_groups, one_groups) = (numbers.of(&many), numbers.of(&one));
         Join {
             matching,
             op: binary.op,
             return_bool: binary.return_bool,
+            dialect,
             many,
             one,
             many_groups,
@@ -480,7 +496,7 @@ impl<'m> Join<'m> {
         } else {
             "right"
         };
-        let group = match_labels(a, self.matching);
+        let group = match_labels(a, self.matching, self.dialect);
         let (mut a, mut b) = (Braced(a).to_string(), Braced(b).to_string());
         if a > b {
             std::mem::swap(&mut a, &mut b);
@@ -552,7 +568,7 @@ impl<'m> Join<'m> {
 
     /// The labels of the *many* side; of one-to-one matches only those that were compared.
     fn result_labels(&self, pair: Pair) -> Labels {
-        let filled = |series: &Series| match_labels(&series.labels, self.matching);
+        let filled = |series: &Series| match_labels(&series.labels, self.matching, self.dialect);
         let many = pair.many.map(|at| &self.many[at]);
         let one = pair.one.map(|at| &self.one[at]);
         let base = many

@@ -8,10 +8,11 @@ use super::column::{Column, Series};
 use super::evaluator::{Evaluator, Steps};
 use super::range_functions::Window;
 use super::rate::{Kind, add, is_start_reset, subtract};
-use super::selection::{Reach, advance};
+use super::selection::{Ranges, Reach, advance};
 use crate::ast::{RangeExtension, Span, VectorSelector};
 use crate::histogram::{CounterResetHint, FloatHistogram};
 use crate::sample::{FloatPoint, HistogramPoint, Value, is_stale_nan};
+use crate::source::SeriesData;
 
 pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option<Value> {
     if window.is_mixed() {
@@ -34,6 +35,28 @@ pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option
     increase.counter_reset_hint = CounterResetHint::Gauge;
     increase.compact();
     Some(Value::Histogram(Arc::new(increase)))
+}
+
+/// The points of an extended range, with one at each edge.
+pub(super) fn points(window: &Window<'_>) -> Vec<FloatPoint> {
+    let floats = window.floats;
+    if floats.is_empty() {
+        return Vec::new();
+    }
+    let (first, last) = edges(floats, |point| point.timestamp_ms, window);
+    if floats[last].timestamp_ms <= window.start_ms {
+        return Vec::new();
+    }
+    let lookback_start = window.start_ms.saturating_sub(window.lookback_ms);
+    let left = left_edge(window, first, lookback_start, Kind::Delta).value;
+    let right = right_edge(window, last, lookback_start, Kind::Delta).value;
+    let inside = |point: &&FloatPoint| point.timestamp_ms > window.start_ms && point.timestamp_ms < window.end_ms;
+    let inner = floats[first..=last].iter().filter(inside).copied();
+    let edge = |timestamp_ms: i64, value: f64| std::iter::once(FloatPoint { timestamp_ms, value });
+    edge(window.start_ms, left)
+        .chain(inner)
+        .chain(edge(window.end_ms, right))
+        .collect()
 }
 
 fn is_smoothed(window: &Window<'_>) -> bool {
@@ -83,14 +106,21 @@ fn zero_at(timestamp_ms: i64) -> FloatPoint {
 }
 
 /// Whether start times say that a counter began behind `time_ms`.
-fn began_after(time_ms: i64, started: Started) -> bool {
+fn began_after(window: &Window<'_>, time_ms: i64, started: Started) -> bool {
     started.start > time_ms
         && started.point.timestamp_ms > time_ms
-        && is_start_reset(time_ms, time_ms, started.start, started.point.timestamp_ms)
+        && is_start_reset(
+            window.dialect,
+            time_ms,
+            time_ms,
+            started.start,
+            started.point.timestamp_ms,
+        )
 }
 
-fn resets_between(before: Started, after: Started) -> bool {
+fn resets_between(window: &Window<'_>, before: Started, after: Started) -> bool {
     is_start_reset(
+        window.dialect,
         before.start,
         before.point.timestamp_ms,
         after.start,
@@ -107,7 +137,8 @@ fn float_increase(window: &Window<'_>, kind: Kind) -> Option<f64> {
     let lookback_start = window.start_ms.saturating_sub(window.lookback_ms);
     let one = started(window, first);
     if is_smoothed(window) && one.point.timestamp_ms > window.end_ms {
-        let usable = kind.is_counter() && began_after(lookback_start, one) && !began_after(window.end_ms, one);
+        let usable =
+            kind.is_counter() && began_after(window, lookback_start, one) && !began_after(window, window.end_ms, one);
         if !usable {
             return None;
         }
@@ -135,18 +166,18 @@ fn left_edge(window: &Window<'_>, first: usize, lookback_start: i64, kind: Kind)
         return edge(one.point.value, one.start);
     }
     if one.point.timestamp_ms > start_ms {
-        if !counter || !began_after(lookback_start, one) {
+        if !counter || !began_after(window, lookback_start, one) {
             return edge(one.point.value, start);
         }
-        if began_after(start_ms, one) || !is_smoothed(window) {
+        if began_after(window, start_ms, one) || !is_smoothed(window) {
             return edge(0.0, start);
         }
         return edge(interpolate(zero_at(one.start), one.point, start_ms, counter), start);
     }
     let mut next = started(window, first + 1);
-    if counter && began_after(start_ms, next) {
+    if counter && began_after(window, start_ms, next) {
         next.point = zero_at(next.start);
-    } else if counter && resets_between(one, next) {
+    } else if counter && resets_between(window, one, next) {
         one.point = zero_at(next.start);
         start = next.start;
     }
@@ -167,19 +198,19 @@ fn right_edge(window: &Window<'_>, last: usize, lookback_start: i64, kind: Kind)
         return edge(one.point.value, start);
     }
     if last == 0 {
-        if !counter || !began_after(lookback_start, one) {
+        if !counter || !began_after(window, lookback_start, one) {
             return edge(one.point.value, start);
         }
-        if began_after(end_ms, one) || !is_smoothed(window) {
+        if began_after(window, end_ms, one) || !is_smoothed(window) {
             return edge(0.0, start);
         }
         return edge(interpolate(zero_at(one.start), one.point, end_ms, counter), start);
     }
     let mut before = started(window, last - 1);
-    if counter && began_after(end_ms, one) {
+    if counter && began_after(window, end_ms, one) {
         one.point = zero_at(one.start);
         start = before.start;
-    } else if counter && resets_between(before, one) {
+    } else if counter && resets_between(window, before, one) {
         before.point = zero_at(one.start);
     }
     let value = if is_smoothed(window) {
@@ -209,7 +240,7 @@ fn lost_by_resets(window: &Window<'_>, left: Edge, right: Edge, inside: std::ops
     let mut lost = 0.0;
     let last = at(window.end_ms, right);
     for now in inside.map(|index| started(window, index)).chain([last]) {
-        if now.point.value < before.point.value || resets_between(before, now) {
+        if now.point.value < before.point.value || resets_between(window, before, now) {
             lost += before.point.value;
         }
         before = now;
@@ -304,6 +335,43 @@ fn interpolate_histograms(
 }
 
 impl Evaluator<'_> {
+    /// The points of an extended range that is the result of a query and ends at `end_ms`.
+    pub(super) fn extended_points(
+        &self,
+        data: &SeriesData,
+        ranges: &Ranges,
+        end_ms: i64,
+    ) -> Result<Vec<FloatPoint>, QueryError> {
+        let start_ms = end_ms.saturating_sub(ranges.range_ms);
+        let lookback_ms = self.options.lookback_ms;
+        let smoothed = ranges.extension == Some(RangeExtension::Smoothed);
+        let (from, to) = (
+            start_ms.saturating_sub(lookback_ms),
+            end_ms.saturating_add(if smoothed { lookback_ms } else { 0 }),
+        );
+        if !between(&data.histograms, |point| point.timestamp_ms, from, to).is_empty() {
+            let name = if smoothed { "smoothed" } else { "anchored" };
+            return Err(QueryError::execution(format_args!(
+                "{name} modifier is not supported with histograms"
+            )));
+        }
+        Ok(points(&Window {
+            floats: between(&data.floats, |point| point.timestamp_ms, from, to),
+            histograms: &[],
+            float_starts: &[],
+            histogram_starts: &[],
+            start_ms,
+            end_ms,
+            range_ms: ranges.range_ms,
+            lookback_ms,
+            extension: ranges.extension,
+            now_ms: end_ms,
+            dialect: self.options.dialect,
+            labels: &data.labels,
+            span: ranges.span,
+        }))
+    }
+
     /// The values of a smoothed instant selector: on the line between the samples around each step.
     pub(super) fn smoothed_selector(
         &mut self,
@@ -339,6 +407,7 @@ impl Evaluator<'_> {
                     lookback_ms: lookback,
                     extension: selector.extension,
                     now_ms: now,
+                    dialect: self.options.dialect,
                     labels: &data.labels,
                     span,
                 };
@@ -384,6 +453,12 @@ fn smoothed_value(window: &Window<'_>, notes: &mut Notes) -> Option<Value> {
     let before = at.checked_sub(1).map(|at| &window.histograms[at]);
     match (before, window.histograms.get(at)) {
         (_, Some(next)) if next.timestamp_ms == now => Some(Value::Histogram(next.histogram.clone())),
+        (Some(before), Some(next))
+            if before.histogram.uses_custom_buckets() != next.histogram.uses_custom_buckets() =>
+        {
+            notes.add(Note::MixedSchemas(window.name()), window.span);
+            None
+        }
         (Some(before), Some(next)) => {
             let gauge = |point: &HistogramPoint| point.histogram.counter_reset_hint == CounterResetHint::Gauge;
             let counter = !(gauge(before) && gauge(next));

@@ -35,7 +35,7 @@ impl Evaluator<'_> {
             F::Step if self.times.start_ms == self.times.end_ms => per_step(0.0),
             F::Step => per_step(self.times.step_ms as f64 / 1000.0),
             F::MaxOf | F::MinOf => self.extremum_of(call, steps),
-            F::Scalar => self.to_scalar(&args[0], steps),
+            F::Scalar => self.only_float(&args[0], steps),
             F::Vector => {
                 let column = Column::from_floats(self.scalar(&args[0], steps)?);
                 Ok(Data::Vector(vec![Series {
@@ -113,7 +113,7 @@ impl Evaluator<'_> {
     }
 
     /// The value of the only float at a step, otherwise NaN.
-    fn to_scalar(&mut self, arg: &Expr, steps: &Steps) -> Result<Data, QueryError> {
+    fn only_float(&mut self, arg: &Expr, steps: &Steps) -> Result<Data, QueryError> {
         let series = self.vector(arg, steps)?;
         let value = |step| {
             let mut floats = series.iter().filter_map(|series| match series.column.get(step) {
@@ -440,14 +440,13 @@ impl Histograms {
         let mut groups: Vec<HistogramGroup> = Vec::new();
         for (at, series) in input.iter().enumerate() {
             let mut add = |labels: Labels| {
-                let place = *places.entry(labels).or_insert_with_key(|labels| {
+                *places.entry(labels).or_insert_with_key(|labels| {
                     groups.push(HistogramGroup {
                         labels: labels.clone(),
                         ..HistogramGroup::default()
                     });
                     groups.len() - 1
-                });
-                place
+                })
             };
             // A series may hold floats at some steps and histograms at others, so it may be part of two groups.
             let bound = parse_bound(series.labels.value(BUCKET_BOUND));

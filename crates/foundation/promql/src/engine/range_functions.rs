@@ -1,11 +1,11 @@
 //! Functions of range vectors: one window of samples per series and step.
 
-use super::QueryError;
 use super::annotations::{Note, Notes, metric_name};
 use super::column::{Column, Series};
 use super::evaluator::{Evaluator, Steps};
 use super::instant_functions::absent_labels;
 use super::selection::{RangeSeries, Ranges, advance};
+use super::{Dialect, QueryError};
 use super::{extended, over_time, rate};
 use crate::ast::{Call, Expr, RangeExtension, Span, ValueType};
 use crate::functions::Function;
@@ -27,6 +27,7 @@ pub(super) struct Window<'a> {
     pub(super) extension: Option<RangeExtension>,
     /// When the function is evaluated.
     pub(super) now_ms: i64,
+    pub(super) dialect: Dialect,
     pub(super) labels: &'a Labels,
     /// The place of the range vector in the query.
     pub(super) span: Span,
@@ -141,6 +142,7 @@ impl Evaluator<'_> {
                 lookback_ms,
                 extension: ranges.extension,
                 now_ms,
+                dialect: self.options.dialect,
                 labels: &data.labels,
                 span: ranges.span,
             };

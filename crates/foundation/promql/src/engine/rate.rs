@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Dialect;
 use super::annotations::{Note, Notes};
 use super::range_functions::Window;
 use crate::ast::RangeExtension;
@@ -147,8 +148,9 @@ fn float_resets(window: &Window<'_>, notes: &mut Notes) -> f64 {
     for (at, pair) in window.floats.windows(2).enumerate() {
         let starts = start_pair(window.float_starts, at);
         overlap |= starts.is_some_and(|(before, now)| overlaps(before, pair[0].timestamp_ms, now));
-        let reset =
-            starts.is_some_and(|(before, now)| is_start_reset(before, pair[0].timestamp_ms, now, pair[1].timestamp_ms));
+        let reset = starts.is_some_and(|(before, now)| {
+            is_start_reset(window.dialect, before, pair[0].timestamp_ms, now, pair[1].timestamp_ms)
+        });
         if pair[1].value < pair[0].value || reset {
             lost += pair[0].value;
         }
@@ -204,8 +206,9 @@ fn histogram_increase(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Opt
             let starts = start_pair(window.histogram_starts, at - 1);
             let before_ms = points[at - 1].timestamp_ms;
             overlap |= starts.is_some_and(|(before, now)| overlaps(before, before_ms, now));
-            let start_reset =
-                starts.is_some_and(|(before, now)| is_start_reset(before, before_ms, now, point.timestamp_ms));
+            let start_reset = starts.is_some_and(|(before, now)| {
+                is_start_reset(window.dialect, before, before_ms, now, point.timestamp_ms)
+            });
             if start_reset || point.histogram.is_reset_since(&previous) {
                 increase = add(&increase, &previous, window, notes)?;
             }
@@ -228,8 +231,9 @@ fn histogram_increase(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Opt
 /// Whether a counter was reset between samples `at - 1` and `at`.
 fn is_reset(window: &Window<'_>, at: usize) -> bool {
     let (before, now) = (&window.histograms[at - 1], &window.histograms[at]);
-    let start_reset = start_pair(window.histogram_starts, at - 1)
-        .is_some_and(|(first, second)| is_start_reset(first, before.timestamp_ms, second, now.timestamp_ms));
+    let start_reset = start_pair(window.histogram_starts, at - 1).is_some_and(|(first, second)| {
+        is_start_reset(window.dialect, first, before.timestamp_ms, second, now.timestamp_ms)
+    });
     start_reset || now.histogram.is_reset_since(&before.histogram)
 }
 
@@ -264,8 +268,9 @@ pub(super) fn subtract(
 /// Whether start times say that a counter was reset between two samples. A start time that is 0, or not before its
 /// sample, says nothing. One that equals the time of the sample before is a reset only if that sample's own start is
 /// known: otherwise both are of a series whose start nobody knows.
-pub(super) fn is_start_reset(before_start: i64, before_ms: i64, start: i64, now_ms: i64) -> bool {
-    if before_start == start || start == 0 || start >= now_ms || start < before_ms {
+pub(super) fn is_start_reset(dialect: Dialect, before_start: i64, before_ms: i64, start: i64, now_ms: i64) -> bool {
+    let unchanged = before_start == start && dialect != Dialect::Prometheus3_14;
+    if unchanged || start == 0 || start >= now_ms || start < before_ms {
         return false;
     }
     start > before_ms || (before_start <= before_ms && before_start != 0 && before_start != before_ms)
@@ -335,7 +340,7 @@ pub(super) fn instant(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Opt
         return None;
     }
     let counter = kind.is_counter();
-    let start_reset = is_start_reset(*before_start, before.time(), *now_start, now.time());
+    let start_reset = is_start_reset(window.dialect, *before_start, before.time(), *now_start, now.time());
     let seconds = if counter { millis as f64 / 1000.0 } else { 1.0 };
     match (before, now) {
         (Point::Float(before), Point::Float(now)) => {
@@ -398,7 +403,7 @@ pub(super) fn resets(window: &Window<'_>) -> Option<Value> {
     let points = merged(window, first_indices(window)?);
     let is_reset = |pair: &[(Point<'_>, i64)]| {
         let ((before, before_start), (now, now_start)) = (pair[0], pair[1]);
-        let start_reset = is_start_reset(before_start, before.time(), now_start, now.time());
+        let start_reset = is_start_reset(window.dialect, before_start, before.time(), now_start, now.time());
         match (before, now) {
             (Point::Float(before), Point::Float(now)) => now.value < before.value || start_reset,
             (Point::Histogram(before), Point::Histogram(now)) => {

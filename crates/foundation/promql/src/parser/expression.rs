@@ -4,7 +4,7 @@ use super::lexer::{Kind, Token, tokenize};
 use super::{DEPTH_MAX, NESTING_MAX, ParseError, ParserOptions, QUERY_BYTES_MAX, literals};
 use crate::ast::{
     AggregateExpr, AggregateOp, At, BinaryExpr, BinaryOp, Call, Cardinality, Duration, Expr, ExprKind, MatrixSelector,
-    NumberLiteral, RangeExtension, Sign, Span, Subquery, TimeShift, VectorMatching, VectorSelector,
+    NumberLiteral, RangeExtension, Sign, Span, StringLiteral, Subquery, TimeShift, VectorMatching, VectorSelector,
 };
 use crate::functions::Function;
 use crate::labels::METRIC_NAME;
@@ -319,8 +319,8 @@ impl<'a> Parser<'a> {
             }
             Kind::String => {
                 let token = self.next();
-                let text = self.unquote(&token)?;
-                Ok(leaf(ExprKind::String(text), token.span))
+                let bytes = literals::string_bytes(token.text).map_err(|message| self.error(token.span, message))?;
+                Ok(leaf(ExprKind::String(StringLiteral::from_bytes(bytes)), token.span))
             }
             Kind::LeftParen => {
                 let open = self.next();
@@ -540,17 +540,17 @@ impl<'a> Parser<'a> {
     // Selectors.
 
     fn selector(&mut self, name: Option<Token<'a>>) -> Result<Parsed> {
-        if let Some(token) = name.as_ref().filter(|token| is_special_number(token.text)) {
-            if self.peek() != Kind::LeftBrace {
-                let value = literals::number(token.text).unwrap_or(f64::NAN);
-                return Ok(leaf(
-                    ExprKind::Number(NumberLiteral {
-                        value,
-                        is_duration: false,
-                    }),
-                    token.span,
-                ));
-            }
+        if let Some(token) = name.as_ref().filter(|token| is_special_number(token.text))
+            && self.peek() != Kind::LeftBrace
+        {
+            let value = literals::number(token.text).unwrap_or(f64::NAN);
+            return Ok(leaf(
+                ExprKind::Number(NumberLiteral {
+                    value,
+                    is_duration: false,
+                }),
+                token.span,
+            ));
         }
         let start = name.as_ref().map_or(self.span(), |token| token.span);
         let mut matchers = if self.peek() == Kind::LeftBrace {
@@ -683,7 +683,7 @@ impl<'a> Parser<'a> {
             let span = self.span();
             let seconds = self.signed_number("@").map_err(|_| self.unexpected("@", "timestamp"))?;
             let millis = (seconds * 1000.0).round();
-            if !(millis.abs() < i64::MAX as f64) {
+            if !millis.is_finite() || millis.abs() >= i64::MAX as f64 {
                 return Err(self.error(span, format!("timestamp out of bounds for @ modifier: {seconds}")));
             }
             At::Time(millis as i64)

@@ -1,6 +1,6 @@
 //! The task of one Pod.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,12 +24,11 @@ pub(super) enum Message {
     /// The object is gone.
     Gone,
     /// The node stops; the object stays.
-    ShutDown {
-        grace: Duration,
-        done: oneshot::Sender<()>,
-    },
+    ShutDown { grace: Duration, done: oneshot::Sender<()> },
     /// Something happened to a container.
     Happened(Event),
+    /// A container's processes hold more memory than they may.
+    OutOfMemory { container: usize, attempt: u32 },
     /// Something to tell the user about a container.
     Noted {
         container: usize,
@@ -57,6 +56,8 @@ struct Actor {
     messages_tx: mpsc::UnboundedSender<Message>,
     /// The main processes that run, by container, with the attempt that they are.
     running: HashMap<usize, (u32, MainProcess)>,
+    /// The starts that were killed for their memory.
+    out_of_memory: HashSet<(usize, u32)>,
     object_fate: ObjectFate,
     done: Vec<oneshot::Sender<()>>,
 }
@@ -67,16 +68,8 @@ pub(super) fn spawn(
     pod_ref: PodRef,
     pod: Pod,
 ) -> Result<(mpsc::UnboundedSender<Message>, Arc<PodShared>), &'static str> {
-    let on_host = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.host_network)
-        .unwrap_or(false);
-    let host = if on_host {
-        HostNetwork::Yes
-    } else {
-        HostNetwork::No
-    };
+    let on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
+    let host = if on_host { HostNetwork::Yes } else { HostNetwork::No };
     let network = node
         .network
         .attach(&pod_ref.namespace, &pod_ref.name, host)
@@ -97,6 +90,7 @@ pub(super) fn spawn(
         shared: Arc::clone(&shared),
         messages_tx: messages_tx.clone(),
         running: HashMap::new(),
+        out_of_memory: HashSet::new(),
         object_fate: ObjectFate::Stays,
         done: Vec::new(),
     };
@@ -132,19 +126,33 @@ impl Actor {
             }
             Message::Gone => {
                 self.object_fate = ObjectFate::Stays;
-                self.step(Event::Stop {
-                    grace: Duration::ZERO,
-                });
+                self.step(Event::Stop { grace: Duration::ZERO });
             }
             Message::ShutDown { grace, done } => {
                 self.done.push(done);
                 let grace = grace.min(PodPlan::from_pod(&self.pod).grace);
                 self.step(Event::Stop { grace });
             }
-            Message::Happened(event) => {
+            Message::OutOfMemory { container, attempt } => {
+                if let Some((running, main)) = self.running.get(&container)
+                    && *running == attempt
+                {
+                    self.out_of_memory.insert((container, attempt));
+                    main.signal(libc::SIGKILL);
+                }
+            }
+            Message::Happened(mut event) => {
                 if let Event::Ended {
-                    container, attempt, ..
-                } = &event
+                    container,
+                    attempt,
+                    reason,
+                    ..
+                } = &mut event
+                    && self.out_of_memory.remove(&(*container, *attempt))
+                {
+                    *reason = Some("OOMKilled".to_owned());
+                }
+                if let Event::Ended { container, attempt, .. } = &event
                     && self
                         .running
                         .get(container)
@@ -174,11 +182,7 @@ impl Actor {
                     id,
                 } = *launched;
                 self.running.insert(container, (attempt, main));
-                self.step(Event::Started {
-                    container,
-                    attempt,
-                    id,
-                });
+                self.step(Event::Started { container, attempt, id });
             }
         }
     }
@@ -203,10 +207,7 @@ impl Actor {
 
     fn machine_gates(&self, pod: &Pod) -> std::collections::BTreeMap<String, bool> {
         let gates = PodPlan::from_pod(pod).readiness_gates;
-        let conditions = pod
-            .status
-            .iter()
-            .flat_map(|status| status.conditions.iter().flatten());
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
         let of_gates = conditions.filter(|condition| gates.contains(&condition.type_));
         of_gates
             .map(|condition| (condition.type_.clone(), condition.status == "True"))
@@ -228,10 +229,8 @@ impl Actor {
             pod: Some(address),
             host,
         };
-        self.writer.status(
-            self.machine
-                .status(&addresses, self.pod.metadata.generation),
-        );
+        self.writer
+            .status(self.machine.status(&addresses, self.pod.metadata.generation));
     }
 
     fn on_host_network(&self) -> bool {
@@ -284,26 +283,12 @@ impl Actor {
     /// The container at a place of the machine's list: init containers first.
     fn container(&self, index: usize) -> Option<&Container> {
         let spec = self.pod.spec.as_ref()?;
-        spec.init_containers
-            .iter()
-            .flatten()
-            .chain(&spec.containers)
-            .nth(index)
+        spec.init_containers.iter().flatten().chain(&spec.containers).nth(index)
     }
 
     fn field_path(&self, index: usize) -> Option<String> {
-        let init = self
-            .pod
-            .spec
-            .as_ref()?
-            .init_containers
-            .as_ref()
-            .map_or(0, Vec::len);
-        let list = if index < init {
-            "initContainers"
-        } else {
-            "containers"
-        };
+        let init = self.pod.spec.as_ref()?.init_containers.as_ref().map_or(0, Vec::len);
+        let list = if index < init { "initContainers" } else { "containers" };
         Some(format!("spec.{list}{{{}}}", self.container(index)?.name))
     }
 
@@ -391,11 +376,7 @@ impl Actor {
         question: Question,
         timeout: Duration,
     ) -> impl Future<Output = ProbeResult> + Send + 'static {
-        let (node, shared, name) = (
-            Arc::clone(&self.node),
-            Arc::clone(&self.shared),
-            container.name.clone(),
-        );
+        let (node, shared, name) = (Arc::clone(&self.node), Arc::clone(&self.shared), container.name.clone());
         async move {
             if let Question::Exec(command) = &question {
                 return super::exec::probe(&node, &shared, &name, command, timeout).await;

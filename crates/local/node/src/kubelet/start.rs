@@ -79,12 +79,8 @@ impl Start {
     }
 
     async fn launch(&self) -> Result<(MainProcess, oneshot::Receiver<i32>, String), StartFailure> {
-        let log = LogFile::create(self.node.log_path(
-            &self.pod_ref,
-            &self.container.name,
-            self.attempt,
-        ))
-        .map_err(|error| failure("CreateContainerError", error.to_string()))?;
+        let log = LogFile::create(self.node.log_path(&self.pod_ref, &self.container.name, self.attempt))
+            .map_err(|error| failure("CreateContainerError", error.to_string()))?;
         {
             let mut containers = lock(&self.shared.containers);
             containers
@@ -99,8 +95,7 @@ impl Start {
         }
         let spec = self.spec(&resolution, environment)?;
         self.write_network_files();
-        let (read, streams) =
-            streams().map_err(|error| failure("CreateContainerError", error.to_string()))?;
+        let (read, streams) = streams().map_err(|error| failure("CreateContainerError", error.to_string()))?;
         for (descriptor, stream) in read.into_iter().zip([Stream::Stdout, Stream::Stderr]) {
             tokio::spawn(copy_stream(descriptor, stream, Arc::clone(&log)));
         }
@@ -110,6 +105,8 @@ impl Start {
         let mut containers = lock(&self.shared.containers);
         if let Some(shared) = containers.get_mut(&self.container.name) {
             shared.pid = Some(running.main.pid);
+            (shared.index, shared.attempt) = (self.index, self.attempt);
+            shared.memory_limit_bytes = memory_limit_bytes(&self.container);
             shared.spec = Some(spec);
         }
         let id = format!(
@@ -132,10 +129,7 @@ impl Start {
             .map_err(|unresolved| failure("NoCommandForImage", unresolved.to_string()))
     }
 
-    async fn environment(
-        &self,
-        resolution: &Resolution,
-    ) -> Result<Vec<(String, String)>, StartFailure> {
+    async fn environment(&self, resolution: &Resolution) -> Result<Vec<(String, String)>, StartFailure> {
         let configuration = configuration(&self.node, &self.pod_ref.namespace, &self.container)
             .await
             .map_err(|why| failure("CreateContainerConfigError", why))?;
@@ -164,31 +158,19 @@ impl Start {
 
     fn make_directory(&self, name: &str) -> Result<PathBuf, StartFailure> {
         let directory = self.node.pod_directory(&self.pod_ref).join(name);
-        std::fs::create_dir_all(&directory).map_err(|error| {
-            failure(
-                "CreateContainerError",
-                format!("{}: {error}", directory.display()),
-            )
-        })?;
+        std::fs::create_dir_all(&directory)
+            .map_err(|error| failure("CreateContainerError", format!("{}: {error}", directory.display())))?;
         Ok(directory)
     }
 
-    fn spec(
-        &self,
-        resolution: &Resolution,
-        environment: Vec<(String, String)>,
-    ) -> Result<ProcessSpec, StartFailure> {
+    fn spec(&self, resolution: &Resolution, environment: Vec<(String, String)>) -> Result<ProcessSpec, StartFailure> {
         let value = |name: &str| {
             environment
                 .iter()
                 .find(|(own, _)| own == name)
                 .map(|(_, value)| value.clone())
         };
-        let arguments: Vec<String> = resolution
-            .argv
-            .iter()
-            .map(|word| expand(word, value))
-            .collect();
+        let arguments: Vec<String> = resolution.argv.iter().map(|word| expand(word, value)).collect();
         let working_directory = match &resolution.working_directory {
             Some(directory) => directory.clone(),
             None => self.make_directory("work")?,
@@ -212,17 +194,9 @@ impl Start {
 
     fn write_network_files(&self) {
         let network = &self.shared.network;
-        network.set_file(
-            "/etc/resolv.conf",
-            self.node.network.resolv_conf(network).as_bytes(),
-        );
-        let host = std::fs::read_to_string("/etc/hosts")
-            .unwrap_or_else(|_| "127.0.0.1 localhost\n".to_owned());
-        let own = format!(
-            "{host}\n{} {}\n",
-            network.api,
-            environment::host_name(&self.pod)
-        );
+        network.set_file("/etc/resolv.conf", self.node.network.resolv_conf(network).as_bytes());
+        let host = std::fs::read_to_string("/etc/hosts").unwrap_or_else(|_| "127.0.0.1 localhost\n".to_owned());
+        let own = format!("{host}\n{} {}\n", network.api, environment::host_name(&self.pod));
         network.set_file("/etc/hosts", own.as_bytes());
     }
 
@@ -249,10 +223,7 @@ impl Start {
             return Err(failure("BuildFailed", why));
         }
         *done = true;
-        self.report(
-            "Built",
-            format!("Built in {:.1} s", started.elapsed().as_secs_f64()),
-        );
+        self.report("Built", format!("Built in {:.1} s", started.elapsed().as_secs_f64()));
         Ok(())
     }
 
@@ -263,6 +234,11 @@ impl Start {
             message,
         });
     }
+}
+
+fn memory_limit_bytes(container: &Container) -> Option<u64> {
+    let limit = container.resources.as_ref()?.limits.as_ref()?.get("memory")?;
+    u64::try_from(crate::resources::milli(limit)? / 1000).ok()
 }
 
 fn failure(reason: &str, message: String) -> StartFailure {
@@ -285,11 +261,7 @@ fn not_started(error: StartError) -> StartFailure {
 }
 
 /// Reads what the container names.
-async fn configuration(
-    node: &Node,
-    namespace: &str,
-    container: &Container,
-) -> Result<Configuration, String> {
+async fn configuration(node: &Node, namespace: &str, container: &Container) -> Result<Configuration, String> {
     let mut configuration = Configuration::default();
     let sources = container
         .env
@@ -300,19 +272,16 @@ async fn configuration(
         .clone()
         .filter_map(|source| source.config_map_key_ref.as_ref().map(|key| &key.name));
     let whole = container.env_from.iter().flatten();
-    let maps = whole.clone().filter_map(|from| {
-        from.config_map_ref
-            .as_ref()
-            .map(|reference| &reference.name)
-    });
+    let maps = whole
+        .clone()
+        .filter_map(|from| from.config_map_ref.as_ref().map(|reference| &reference.name));
     for name in keys.chain(maps) {
         if let Some(map) = node.config.config_map(namespace, name).await? {
             configuration.config_maps.insert(name.clone(), map);
         }
     }
     let keys = sources.filter_map(|source| source.secret_key_ref.as_ref().map(|key| &key.name));
-    let secrets =
-        whole.filter_map(|from| from.secret_ref.as_ref().map(|reference| &reference.name));
+    let secrets = whole.filter_map(|from| from.secret_ref.as_ref().map(|reference| &reference.name));
     for name in keys.chain(secrets) {
         if let Some(secret) = node.config.secret(namespace, name).await? {
             configuration.secrets.insert(name.clone(), secret);
@@ -361,12 +330,8 @@ pub(super) async fn start_process(
 async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Result<i32, String> {
     let environment: Vec<(String, String)> = std::env::vars().collect();
     let path = std::env::var("PATH").unwrap_or_default();
-    let program = find_program(&step.argv[0], &path, &step.working_directory).ok_or_else(|| {
-        format!(
-            "the build needs {}, which this machine does not have",
-            step.argv[0]
-        )
-    })?;
+    let program = find_program(&step.argv[0], &path, &step.working_directory)
+        .ok_or_else(|| format!("the build needs {}, which this machine does not have", step.argv[0]))?;
     let spec = ProcessSpec {
         program,
         arguments: step.argv.clone(),
@@ -390,8 +355,7 @@ async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Re
 pub(super) fn find_program(name: &str, path: &str, directory: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let is_program = |file: &Path| {
-        std::fs::metadata(file)
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        std::fs::metadata(file).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
     };
     if name.contains('/') {
         let file = directory.join(name);

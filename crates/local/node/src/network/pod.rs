@@ -51,13 +51,7 @@ pub struct PodNetwork {
 }
 
 impl PodNetwork {
-    pub(super) fn new(
-        plan: &AddressPlan,
-        api: Ipv4Addr,
-        namespace: &str,
-        name: &str,
-        host: HostNetwork,
-    ) -> Self {
+    pub(super) fn new(plan: &AddressPlan, api: Ipv4Addr, namespace: &str, name: &str, host: HostNetwork) -> Self {
         PodNetwork {
             api,
             internal: plan.internal(api),
@@ -129,12 +123,7 @@ impl PodNetwork {
 
     /// The endpoint that this socket used for that Service address before, or `choose`'s answer, remembered.
     #[cfg(target_os = "linux")]
-    pub(super) fn sticky_endpoint(
-        &self,
-        cookie: u64,
-        service: SocketAddrV4,
-        chosen: SocketAddrV4,
-    ) -> SocketAddrV4 {
+    pub(super) fn sticky_endpoint(&self, cookie: u64, service: SocketAddrV4, chosen: SocketAddrV4) -> SocketAddrV4 {
         let mut sticky = lock(&self.sticky);
         if sticky.len() >= STICKY_MAX {
             sticky.clear();

@@ -143,11 +143,7 @@ impl Table {
                 service.metadata.namespace.as_deref()?,
                 service.metadata.name.as_deref()?,
             );
-            cluster_service(
-                key,
-                service,
-                by_service.get(&key).map_or(&[][..], Vec::as_slice),
-            )
+            cluster_service(key, service, by_service.get(&key).map_or(&[][..], Vec::as_slice))
         }))
     }
 
@@ -231,12 +227,7 @@ fn fixed_target(port: &k8s_openapi::api::core::v1::ServicePort) -> Option<u16> {
     }
 }
 
-fn endpoints(
-    slices: &[&EndpointSlice],
-    port_name: &str,
-    protocol: Protocol,
-    target: Option<u16>,
-) -> Vec<Endpoint> {
+fn endpoints(slices: &[&EndpointSlice], port_name: &str, protocol: Protocol, target: Option<u16>) -> Vec<Endpoint> {
     let mut found: Vec<Endpoint> = Vec::new();
     for slice in slices {
         let matching = slice.ports.iter().flatten().find(|port| {
@@ -244,23 +235,13 @@ fn endpoints(
                 && Protocol::from_api(port.protocol.as_deref()) == Some(protocol)
         });
         let Some(matching) = matching else { continue };
-        let Some(port) = matching
-            .port
-            .and_then(|port| u16::try_from(port).ok())
-            .or(target)
-        else {
+        let Some(port) = matching.port.and_then(|port| u16::try_from(port).ok()).or(target) else {
             continue;
         };
         for endpoint in slice.endpoints.iter().flatten() {
             let conditions = endpoint.conditions.as_ref();
-            let ready = conditions
-                .and_then(|conditions| conditions.ready)
-                .unwrap_or(true);
-            for address in endpoint
-                .addresses
-                .iter()
-                .filter_map(|address| address.parse().ok())
-            {
+            let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
+            for address in endpoint.addresses.iter().filter_map(|address| address.parse().ok()) {
                 found.push(Endpoint {
                     address,
                     port,

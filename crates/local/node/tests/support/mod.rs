@@ -58,10 +58,7 @@ impl Bench {
             .network
             .attach("default", pod_name, HostNetwork::No)
             .expect("an address");
-        pod.set_file(
-            "/etc/resolv.conf",
-            self.network.resolv_conf(&pod).as_bytes(),
-        );
+        pod.set_file("/etc/resolv.conf", self.network.resolv_conf(&pod).as_bytes());
         let (read, write) = std::io::pipe().expect("a pipe");
         let null = std::fs::File::open("/dev/null").expect("null");
         let stderr = std::fs::OpenOptions::new()
@@ -87,10 +84,7 @@ impl Bench {
             interception: self.mode.interception(),
         };
         let serve = |listener| self.network.serve(&pod, listener).expect("threads");
-        let running = self
-            .guardian
-            .start(spec, &streams, serve)
-            .expect("it starts");
+        let running = self.guardian.start(spec, &streams, serve).expect("it starts");
         Started {
             pod,
             running,

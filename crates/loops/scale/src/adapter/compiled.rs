@@ -32,19 +32,28 @@ impl Compiled {
     pub fn new(config: &Config, mapper: Arc<ResourceMapper>) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut compile = |list: &str, rules: &[DiscoveryRule]| -> Vec<Arc<Rule>> {
-            let rules = rules.iter().enumerate().filter_map(|(index, rule)| match Rule::new(rule, &mapper) {
-                Ok(rule) => Some(Arc::new(rule)),
-                Err(error) => {
-                    let sentence = format!("{list}[{index}] ({}): {error}", rule.series_query);
-                    problems.push(Problem::new(BAD_RULE, sentence).hint("flyball scale check shows what each rule finds"));
-                    None
-                }
-            });
+            let rules = rules
+                .iter()
+                .enumerate()
+                .filter_map(|(index, rule)| match Rule::new(rule, &mapper) {
+                    Ok(rule) => Some(Arc::new(rule)),
+                    Err(error) => {
+                        let sentence = format!("{list}[{index}] ({}): {error}", rule.series_query);
+                        problems.push(
+                            Problem::new(BAD_RULE, sentence).hint("flyball scale check shows what each rule finds"),
+                        );
+                        None
+                    }
+                });
             rules.collect()
         };
         let custom = compile("rules", &config.rules);
         let external = compile("externalRules", &config.external_rules);
-        let resource = match config.resource_rules.as_ref().map(|rules| ResourceQueries::new(rules, &mapper)) {
+        let resource = match config
+            .resource_rules
+            .as_ref()
+            .map(|rules| ResourceQueries::new(rules, &mapper))
+        {
             None => None,
             Some(Ok(queries)) => Some(Arc::new(queries)),
             Some(Err(error)) => {

@@ -59,7 +59,10 @@ impl Offered {
         });
         // Boxed, so that the compiler need not prove the closure's lifetimes for every caller.
         let asked: Vec<_> = asked.map(Box::pin).collect();
-        let answers: Vec<_> = futures::stream::iter(asked).buffer_unordered(QUESTIONS_AT_ONCE).collect().await;
+        let answers: Vec<_> = futures::stream::iter(asked)
+            .buffer_unordered(QUESTIONS_AT_ONCE)
+            .collect()
+            .await;
         let mut queries = BTreeMap::new();
         let mut shapes = BTreeMap::new();
         for (query, answer) in answers {
@@ -102,7 +105,10 @@ impl Offered {
         let found = |rules: &[Arc<Rule>]| -> Vec<_> {
             let of = |rule: &Arc<Rule>| {
                 let mut shapes = shapes.get(&rule.series_query).cloned().unwrap_or_default();
-                if let Some(declared) = rule.declared_shape().filter(|declared| !has_series(&shapes, &declared.name)) {
+                if let Some(declared) = rule
+                    .declared_shape()
+                    .filter(|declared| !has_series(&shapes, &declared.name))
+                {
                     Arc::make_mut(&mut shapes).insert(declared);
                 }
                 (rule.clone(), shapes)

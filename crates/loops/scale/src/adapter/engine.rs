@@ -124,7 +124,11 @@ impl Adapter {
         loop {
             self.relist().await;
             let ready = self.is_ready();
-            let pause = if ready { self.options.relist_interval } else { FIRST_TRIES };
+            let pause = if ready {
+                self.options.relist_interval
+            } else {
+                FIRST_TRIES
+            };
             tokio::time::sleep(pause).await;
         }
     }
@@ -152,10 +156,14 @@ impl Adapter {
             Objects::Named(name) => Ok(vec![name.clone()]),
             Objects::Selected(selector) => {
                 let namespace = Some(request.namespace.as_str()).filter(|namespace| !namespace.is_empty());
-                let objects = self.objects.objects(&info.object, namespace, selector).await.map_err(|error| {
-                    tracing::warn!(resource = %info.object, %error, "objects could not be listed");
-                    Status::internal_error("unable to list matching resources")
-                })?;
+                let objects = self
+                    .objects
+                    .objects(&info.object, namespace, selector)
+                    .await
+                    .map_err(|error| {
+                        tracing::warn!(resource = %info.object, %error, "objects could not be listed");
+                        Status::internal_error("unable to list matching resources")
+                    })?;
                 Ok(objects.into_iter().map(|object| object.name).collect())
             }
         }
@@ -167,7 +175,10 @@ impl Adapter {
         let (group, resource, metric) = (&request.group, &request.resource, &request.metric);
         let not_found = |name: &str| {
             let of = core_resource(resource);
-            let of = apimachinery::resources::GroupResource { group: group.clone(), ..of };
+            let of = apimachinery::resources::GroupResource {
+                group: group.clone(),
+                ..of
+            };
             metric_not_found(metric, &of.to_string(), name)
         };
         let info = registry.find(group, resource, metric).ok_or_else(|| not_found(""))?;
@@ -177,7 +188,13 @@ impl Adapter {
         }
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let query = registry
-            .query(&info, &request.namespace, &request.metric_selector, &all, self.options.names)
+            .query(
+                &info,
+                &request.namespace,
+                &request.metric_selector,
+                &all,
+                self.options.names,
+            )
             .ok_or_else(|| not_found(""))?
             .map_err(|error| {
                 tracing::warn!(metric, %error, "a query could not be built");
@@ -189,7 +206,10 @@ impl Adapter {
         };
         let label = registry.object_label(&info).ok_or_else(|| not_found(""))?;
         let values = self.options.values.by_object(samples, &label, self.clock.now());
-        let kind = registry.mapper().find(&info.object.group, &info.object.resource).ok_or_else(|| not_found(""))?;
+        let kind = registry
+            .mapper()
+            .find(&info.object.group, &info.object.resource)
+            .ok_or_else(|| not_found(""))?;
         let found: Vec<CustomValue> = names
             .iter()
             .filter_map(|name| {
@@ -212,7 +232,12 @@ impl Adapter {
         }
     }
 
-    async fn external_values(&self, namespace: &str, metric: &str, selector: &LabelSelector) -> Result<Vec<ExternalValue>, Status> {
+    async fn external_values(
+        &self,
+        namespace: &str,
+        metric: &str,
+        selector: &LabelSelector,
+    ) -> Result<Vec<ExternalValue>, Status> {
         let query = self.offered().external.query(metric, namespace, selector);
         let query = query.ok_or_else(|| metric_not_found(metric, "externalmetrics", ""))?;
         let query = query.map_err(|error| Status::bad_request(error.to_string()))?;
@@ -224,7 +249,9 @@ impl Adapter {
         };
         let values = &self.options.values;
         let value = |sample: &Sample| {
-            let milli = values.milli(sample.value).filter(|_| !values.is_stale(sample.at, now))?;
+            let milli = values
+                .milli(sample.value)
+                .filter(|_| !values.is_stale(sample.at, now))?;
             Some(ExternalValue {
                 labels: sample.labels.clone(),
                 at: sample.at,
@@ -236,7 +263,10 @@ impl Adapter {
 
     async fn objects_for(&self, resource: &str, request: &UsageRequest) -> Result<Vec<ObjectMeta>, Status> {
         let resource = core_resource(resource);
-        let found = self.objects.objects(&resource, request.namespace.as_deref(), &request.selector).await;
+        let found = self
+            .objects
+            .objects(&resource, request.namespace.as_deref(), &request.selector)
+            .await;
         let mut found = found.map_err(|error| {
             tracing::warn!(%resource, %error, "objects could not be listed");
             Status::internal_error("unable to list matching resources")
@@ -268,7 +298,10 @@ impl Adapter {
             let Ok(both) = self.both(&queries, build).await else {
                 continue;
             };
-            let (cpu, memory) = (ByObject::new(&both.cpu.0, &both.cpu.1), ByObject::new(&both.memory.0, &both.memory.1));
+            let (cpu, memory) = (
+                ByObject::new(&both.cpu.0, &both.cpu.1),
+                ByObject::new(&both.memory.0, &both.memory.1),
+            );
             usages.extend(pods.iter().filter_map(|pod| pod_usage(pod, &cpu, &memory, &queries)));
         }
         Ok((usages, queries.window_seconds))
@@ -282,8 +315,14 @@ impl Adapter {
         }
         let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
         let both = self.both(&queries, |query| query.of_nodes(&names, &mapper)).await?;
-        let (cpu, memory) = (ByObject::new(&both.cpu.0, &both.cpu.1), ByObject::new(&both.memory.0, &both.memory.1));
-        let usages = nodes.iter().filter_map(|node| node_usage(node, &cpu, &memory)).collect();
+        let (cpu, memory) = (
+            ByObject::new(&both.cpu.0, &both.cpu.1),
+            ByObject::new(&both.memory.0, &both.memory.1),
+        );
+        let usages = nodes
+            .iter()
+            .filter_map(|node| node_usage(node, &cpu, &memory))
+            .collect();
         Ok((usages, queries.window_seconds))
     }
 

@@ -12,7 +12,7 @@ use flyball_core::Problem;
 
 use super::resource_metrics::duration_seconds;
 
-pub use credentials::{Client, Credentials};
+pub use credentials::{BAD_CREDENTIALS, Client, Credentials};
 
 /// What a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,35 +53,150 @@ const fn flag(name: &'static str, default: &'static str, takes: Takes, help: &'s
 
 /// All flags, sorted by what they are about.
 pub const FLAGS: &[Flag] = &[
-    flag("prometheus-url", "https://localhost", Takes::Text, "where Prometheus is"),
-    flag("prometheus-auth-incluster", "false", Takes::Switch, "use the Pod's service account at Prometheus"),
-    flag("prometheus-auth-config", "", Takes::Text, "a kubeconfig with credentials for Prometheus"),
-    flag("prometheus-ca-file", "", Takes::Text, "the authority of Prometheus' certificate, in PEM"),
-    flag("prometheus-client-tls-cert-file", "", Takes::Text, "our certificate at Prometheus, in PEM"),
+    flag(
+        "prometheus-url",
+        "https://localhost",
+        Takes::Text,
+        "where Prometheus is",
+    ),
+    flag(
+        "prometheus-auth-incluster",
+        "false",
+        Takes::Switch,
+        "use the Pod's service account at Prometheus",
+    ),
+    flag(
+        "prometheus-auth-config",
+        "",
+        Takes::Text,
+        "a kubeconfig with credentials for Prometheus",
+    ),
+    flag(
+        "prometheus-ca-file",
+        "",
+        Takes::Text,
+        "the authority of Prometheus' certificate, in PEM",
+    ),
+    flag(
+        "prometheus-client-tls-cert-file",
+        "",
+        Takes::Text,
+        "our certificate at Prometheus, in PEM",
+    ),
     flag("prometheus-client-tls-key-file", "", Takes::Text, "its key, in PEM"),
-    flag("prometheus-token-file", "", Takes::Text, "a file with a bearer token for Prometheus"),
-    flag("prometheus-header", "", Takes::Repeated, "a header for Prometheus, name=value"),
+    flag(
+        "prometheus-token-file",
+        "",
+        Takes::Text,
+        "a file with a bearer token for Prometheus",
+    ),
+    flag(
+        "prometheus-header",
+        "",
+        Takes::Repeated,
+        "a header for Prometheus, name=value",
+    ),
     flag("prometheus-verb", "GET", Takes::Text, "GET or POST"),
     flag("config", "", Takes::Text, "the rules file"),
-    flag("metrics-relist-interval", "10m0s", Takes::Duration, "how often series are listed"),
-    flag("metrics-max-age", "0s", Takes::Duration, "how old a series' youngest sample may be; 0 is the relist interval"),
+    flag(
+        "metrics-relist-interval",
+        "10m0s",
+        Takes::Duration,
+        "how often series are listed",
+    ),
+    flag(
+        "metrics-max-age",
+        "0s",
+        Takes::Duration,
+        "how old a series' youngest sample may be; 0 is the relist interval",
+    ),
     flag("lister-kubeconfig", "", Takes::Text, "a kubeconfig for listing objects"),
-    flag("discovery-interval", "10m0s", Takes::Duration, "how often the cluster's kinds are discovered"),
-    flag("secure-port", "6443", Takes::Number, "the port that the APIs are served at"),
-    flag("bind-address", "0.0.0.0", Takes::Text, "the address that the APIs are served at"),
-    flag("cert-dir", "apiserver.local.config/certificates", Takes::Text, "where a self-signed certificate is kept"),
+    flag(
+        "discovery-interval",
+        "10m0s",
+        Takes::Duration,
+        "how often the cluster's kinds are discovered",
+    ),
+    flag(
+        "secure-port",
+        "6443",
+        Takes::Number,
+        "the port that the APIs are served at",
+    ),
+    flag(
+        "bind-address",
+        "0.0.0.0",
+        Takes::Text,
+        "the address that the APIs are served at",
+    ),
+    flag(
+        "cert-dir",
+        "apiserver.local.config/certificates",
+        Takes::Text,
+        "where a self-signed certificate is kept",
+    ),
     flag("tls-cert-file", "", Takes::Text, "the serving certificate, in PEM"),
     flag("tls-private-key-file", "", Takes::Text, "its key, in PEM"),
-    flag("authentication-kubeconfig", "", Takes::Text, "a kubeconfig for TokenReview"),
-    flag("authorization-kubeconfig", "", Takes::Text, "a kubeconfig for SubjectAccessReview"),
-    flag("client-ca-file", "", Takes::Text, "the authority of client certificates, in PEM"),
-    flag("requestheader-client-ca-file", "", Takes::Text, "the authority of the front proxy's certificate, in PEM"),
-    flag("requestheader-allowed-names", "", Takes::Repeated, "common names of front proxies; empty allows all of the authority"),
-    flag("requestheader-username-headers", "x-remote-user", Takes::Repeated, "headers with the user"),
-    flag("requestheader-group-headers", "x-remote-group", Takes::Repeated, "headers with groups"),
-    flag("requestheader-extra-headers-prefix", "x-remote-extra-", Takes::Repeated, "the start of headers with extras"),
-    flag("authentication-skip-lookup", "false", Takes::Switch, "do not read the front proxy's settings from the cluster"),
-    flag("authorization-always-allow-paths", "/healthz,/readyz,/livez", Takes::Repeated, "paths without authorisation"),
+    flag(
+        "authentication-kubeconfig",
+        "",
+        Takes::Text,
+        "a kubeconfig for TokenReview",
+    ),
+    flag(
+        "authorization-kubeconfig",
+        "",
+        Takes::Text,
+        "a kubeconfig for SubjectAccessReview",
+    ),
+    flag(
+        "client-ca-file",
+        "",
+        Takes::Text,
+        "the authority of client certificates, in PEM",
+    ),
+    flag(
+        "requestheader-client-ca-file",
+        "",
+        Takes::Text,
+        "the authority of the front proxy's certificate, in PEM",
+    ),
+    flag(
+        "requestheader-allowed-names",
+        "",
+        Takes::Repeated,
+        "common names of front proxies; empty allows all of the authority",
+    ),
+    flag(
+        "requestheader-username-headers",
+        "x-remote-user",
+        Takes::Repeated,
+        "headers with the user",
+    ),
+    flag(
+        "requestheader-group-headers",
+        "x-remote-group",
+        Takes::Repeated,
+        "headers with groups",
+    ),
+    flag(
+        "requestheader-extra-headers-prefix",
+        "x-remote-extra-",
+        Takes::Repeated,
+        "the start of headers with extras",
+    ),
+    flag(
+        "authentication-skip-lookup",
+        "false",
+        Takes::Switch,
+        "do not read the front proxy's settings from the cluster",
+    ),
+    flag(
+        "authorization-always-allow-paths",
+        "/healthz,/readyz,/livez",
+        Takes::Repeated,
+        "paths without authorisation",
+    ),
     flag("tls-cipher-suites", "", Takes::Repeated, ""),
     flag("tls-min-version", "", Takes::Text, ""),
     flag("client-qps", "5", Takes::Number, ""),
@@ -121,7 +236,9 @@ impl Flags {
         while let Some(argument) = arguments.next() {
             let bare = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
             let bare = bare.ok_or_else(|| Problem::new(BAD_FLAG, format!("{argument:?} is no flag")))?;
-            let (name, value) = bare.split_once('=').map_or((bare, None), |(name, value)| (name, Some(value)));
+            let (name, value) = bare
+                .split_once('=')
+                .map_or((bare, None), |(name, value)| (name, Some(value)));
             let known = FLAGS.iter().find(|flag| flag.name == name);
             let known = known.ok_or_else(|| Problem::new(BAD_FLAG, format!("unknown flag --{name}")))?;
             let value = match (value, known.takes) {
@@ -160,8 +277,16 @@ impl Flags {
 
     /// The value of a flag, or its default; empty for an unknown one.
     pub fn text(&self, name: &str) -> &str {
-        let default = || FLAGS.iter().find(|flag| flag.name == name).map_or("", |flag| flag.default);
-        self.given.get(name).and_then(|values| values.last()).map_or_else(default, String::as_str)
+        let default = || {
+            FLAGS
+                .iter()
+                .find(|flag| flag.name == name)
+                .map_or("", |flag| flag.default)
+        };
+        self.given
+            .get(name)
+            .and_then(|values| values.last())
+            .map_or_else(default, String::as_str)
     }
 
     /// The value of a flag unless it is empty.
@@ -171,7 +296,10 @@ impl Flags {
 
     /// The values of a repeated flag, each of which may be a list with commas; its default where it was not given.
     pub fn list(&self, name: &str) -> Vec<&str> {
-        let given = self.given.get(name).map(|values| values.iter().map(String::as_str).collect());
+        let given = self
+            .given
+            .get(name)
+            .map(|values| values.iter().map(String::as_str).collect());
         let values: Vec<&str> = given.unwrap_or_else(|| vec![self.text(name)]);
         let words = values.into_iter().flat_map(|value| value.split(','));
         words.map(str::trim).filter(|word| !word.is_empty()).collect()
@@ -253,7 +381,10 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(flags.text("prometheus-url"), "http://prometheus.default.svc:9090");
-        assert_eq!(flags.intervals().unwrap(), (Duration::from_secs(60), Duration::from_secs(60)));
+        assert_eq!(
+            flags.intervals().unwrap(),
+            (Duration::from_secs(60), Duration::from_secs(60))
+        );
         assert_eq!(flags.headers()["X-Scope-Orgid"], ["team"]);
         assert_eq!(flags.without_effect, ["logtostderr"]);
         assert_eq!(flags.text("bind-address"), "0.0.0.0");

@@ -51,10 +51,19 @@ impl ClusterObjects {
     }
 
     async fn kind(&self, resource: &GroupResource) -> Result<Kind, SourceError> {
-        let kinds = self.cluster.discover().await.map_err(|error| SourceError(error.to_string()))?;
+        let kinds = self
+            .cluster
+            .discover()
+            .await
+            .map_err(|error| SourceError(error.to_string()))?;
         let of = |kind: &&Kind| kind.group == resource.group && kind.plural == resource.resource;
-        let found = kinds.iter().find(|kind| of(kind) && kind.preferred).or_else(|| kinds.iter().find(of));
-        found.cloned().ok_or_else(|| SourceError(format!("the cluster has no resource {resource}")))
+        let found = kinds
+            .iter()
+            .find(|kind| of(kind) && kind.preferred)
+            .or_else(|| kinds.iter().find(of));
+        found
+            .cloned()
+            .ok_or_else(|| SourceError(format!("the cluster has no resource {resource}")))
     }
 }
 
@@ -67,7 +76,9 @@ async fn from_cache<K: Cached>(
         return Err(SourceError("the watch of the objects has ended".to_owned()));
     }
     let none = Labels::new();
-    let selected = cache.filter(namespace, |object| selects(selector, object.meta().labels.as_ref().unwrap_or(&none)));
+    let selected = cache.filter(namespace, |object| {
+        selects(selector, object.meta().labels.as_ref().unwrap_or(&none))
+    });
     let meta = |object: Arc<K>| {
         let meta = object.meta();
         ObjectMeta {
@@ -93,8 +104,10 @@ impl ObjectLookup for ClusterObjects {
 /// The resources of a cluster as discovery tells them, preferred versions first. Metrics APIs themselves are left out.
 pub fn mapper_of(kinds: &[Kind]) -> ResourceMapper {
     let is_metrics = |group: &str| super::serve::GROUPS.iter().any(|(name, _)| *name == group);
-    let (preferred, others): (Vec<&Kind>, Vec<&Kind>) =
-        kinds.iter().filter(|kind| !is_metrics(&kind.group)).partition(|kind| kind.preferred);
+    let (preferred, others): (Vec<&Kind>, Vec<&Kind>) = kinds
+        .iter()
+        .filter(|kind| !is_metrics(&kind.group))
+        .partition(|kind| kind.preferred);
     let resource = |kind: &Kind| ApiResource {
         group: kind.group.clone(),
         version: kind.version.clone(),

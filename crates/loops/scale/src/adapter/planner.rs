@@ -111,7 +111,10 @@ impl Planner {
         }
         if answers.len() >= ANSWERS_MAX {
             answers.retain(|_, held| now.duration_since(held.asked_at) <= bound);
-            let oldest = answers.iter().min_by_key(|(_, held)| held.asked_at).map(|(query, _)| query.clone());
+            let oldest = answers
+                .iter()
+                .min_by_key(|(_, held)| held.asked_at)
+                .map(|(query, _)| query.clone());
             if let Some(oldest) = oldest.filter(|_| answers.len() >= ANSWERS_MAX) {
                 answers.remove(&oldest);
             }

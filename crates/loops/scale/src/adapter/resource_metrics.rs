@@ -41,7 +41,8 @@ impl ResourceQueries {
         Ok(Self {
             cpu: ResourceQuery::new(&rules.cpu, mapper).map_err(within("cpu"))?,
             memory: ResourceQuery::new(&rules.memory, mapper).map_err(within("memory"))?,
-            window_seconds: duration_seconds(&rules.window).ok_or_else(|| format!("window {:?} is no duration", rules.window))?,
+            window_seconds: duration_seconds(&rules.window)
+                .ok_or_else(|| format!("window {:?} is no duration", rules.window))?,
         })
     }
 }
@@ -81,14 +82,21 @@ impl ResourceQuery {
     }
 
     fn label(&self, resource: &str, mapper: &ResourceMapper) -> Result<String, QueryError> {
-        self.association.label_of(&core_resource(resource), mapper).map_err(QueryError::NoLabel)
+        self.association
+            .label_of(&core_resource(resource), mapper)
+            .map_err(QueryError::NoLabel)
     }
 
     /// The query for the containers of pods of one namespace, and the label that names the pod.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub fn of_pods(&self, namespace: &str, pods: &[&str], mapper: &ResourceMapper) -> Result<(String, String), QueryError> {
+    pub fn of_pods(
+        &self,
+        namespace: &str,
+        pods: &[&str],
+        mapper: &ResourceMapper,
+    ) -> Result<(String, String), QueryError> {
         let label = self.label("pods", mapper)?;
         let query = QueryArguments::new(&LabelSelector::everything())?
             .in_namespace(&self.label("namespaces", mapper)?, namespace)
@@ -164,11 +172,20 @@ impl<'a> ByObject<'a> {
 
 /// A rate of a counter that was reset is negative, and one of nothing is NaN: both mean that nothing is known to be used.
 fn milli(sample: &Sample) -> i64 {
-    if sample.value > 0.0 { (sample.value * 1000.0) as i64 } else { 0 }
+    if sample.value > 0.0 {
+        (sample.value * 1000.0) as i64
+    } else {
+        0
+    }
 }
 
 /// One pod's usage; `None` when either resource has no sample of it.
-pub fn pod_usage(object: &ObjectMeta, cpu: &ByObject<'_>, memory: &ByObject<'_>, queries: &ResourceQueries) -> Option<PodUsage> {
+pub fn pod_usage(
+    object: &ObjectMeta,
+    cpu: &ByObject<'_>,
+    memory: &ByObject<'_>,
+    queries: &ResourceQueries,
+) -> Option<PodUsage> {
     let cpu = cpu.0.get(object.name.as_str())?;
     let memory = memory.0.get(object.name.as_str())?;
     let mut containers: BTreeMap<String, Usage> = BTreeMap::new();
@@ -207,7 +224,16 @@ mod tests {
 
     #[test]
     fn durations_are_those_of_prometheus() {
-        for (text, seconds) in [("", Some(0)), ("0", Some(0)), ("5m", Some(300)), ("1h30m", Some(5400)), ("1500ms", Some(1)), ("5", None), ("m", None), ("-1m", None)] {
+        for (text, seconds) in [
+            ("", Some(0)),
+            ("0", Some(0)),
+            ("5m", Some(300)),
+            ("1h30m", Some(5400)),
+            ("1500ms", Some(1)),
+            ("5", None),
+            ("m", None),
+            ("-1m", None),
+        ] {
             assert_eq!(duration_seconds(text), seconds, "{text:?}");
         }
     }

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::config::{DiscoveryRule, SeriesFilter};
 use super::query::{Names, QueryArguments, QueryError};
 use super::template::Template;
-use super::{Association, SeriesShape, ResourceMapper, core_resource, go};
+use super::{Association, ResourceMapper, SeriesShape, core_resource, go};
 use apimachinery::resources::GroupResource;
 use apimachinery::selector::LabelSelector;
 
@@ -199,8 +199,14 @@ mod tests {
     fn a_selector_with_one_name_declares_it() {
         for (selector, want) in [
             ("queue_depth", Some(("queue_depth", vec![]))),
-            ("queue_depth{namespace!=\"\",queue=\"a\"}", Some(("queue_depth", vec!["namespace", "queue"]))),
-            ("{__name__=\"queue_depth\",pod!=\"\"}", Some(("queue_depth", vec!["pod"]))),
+            (
+                "queue_depth{namespace!=\"\",queue=\"a\"}",
+                Some(("queue_depth", vec!["namespace", "queue"])),
+            ),
+            (
+                "{__name__=\"queue_depth\",pod!=\"\"}",
+                Some(("queue_depth", vec!["pod"])),
+            ),
             ("{__name__=~\"^container_.*\",pod!=\"\"}", None),
             ("{pod!=\"\"}", None),
             ("sum(x)", None),

@@ -39,11 +39,20 @@ pub enum Answer {
 /// Someone who can ask Prometheus, or is one.
 pub trait MetricsQuery: Send + Sync {
     /// Evaluates a query at a time; it should not take longer than `deadline`.
-    fn instant<'a>(&'a self, query: &'a str, time: Timestamp, deadline: Duration) -> BoxFuture<'a, Result<Answer, SourceError>>;
+    fn instant<'a>(
+        &'a self,
+        query: &'a str,
+        time: Timestamp,
+        deadline: Duration,
+    ) -> BoxFuture<'a, Result<Answer, SourceError>>;
 
     /// The shapes of all series that a selector selects and that have a sample since `start`. Whoever implements this reads
     /// the answer as a stream: a shape is kept once, however many series have it.
-    fn series<'a>(&'a self, selector: &'a str, start: Timestamp) -> BoxFuture<'a, Result<BTreeSet<SeriesShape>, SourceError>>;
+    fn series<'a>(
+        &'a self,
+        selector: &'a str,
+        start: Timestamp,
+    ) -> BoxFuture<'a, Result<BTreeSet<SeriesShape>, SourceError>>;
 }
 
 /// An object, reduced to what the metrics APIs show of it.

@@ -177,16 +177,15 @@ impl MetricsApis {
         })
     }
 
+    /// The version that the group prefers. A server that does not say serves the newest one, if it serves any.
     async fn custom_version(&self) -> Result<String, Failure> {
-        let request = Request::get("/apis/custom.metrics.k8s.io")
-            .body(Vec::new())
-            .map_err(|error| failed("custom", error))?;
-        let group: Group = self
-            .cluster
-            .request(request)
-            .await
-            .map_err(|error| failed("custom", error))?;
-        Ok(group.preferred.version)
+        let request = Request::get("/apis/custom.metrics.k8s.io").body(Vec::new());
+        let request = request.map_err(|error| failed("custom", error))?;
+        match self.cluster.request::<Group>(request).await {
+            Ok(group) => Ok(group.preferred.version),
+            Err(error) if error.is_not_found() => Ok("v1beta2".to_owned()),
+            Err(error) => Err(failed("custom", error)),
+        }
     }
 
     /// The items of a list, of which there must be one at least: no data is not zero.

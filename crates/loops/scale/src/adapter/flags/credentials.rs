@@ -74,7 +74,8 @@ impl Credentials {
         let kubeconfig = flags.some("prometheus-auth-config");
         match (flags.is_on("prometheus-auth-incluster"), kubeconfig) {
             (true, Some(_)) => {
-                let sentence = "--prometheus-auth-incluster and --prometheus-auth-config are two sources of credentials";
+                let sentence =
+                    "--prometheus-auth-incluster and --prometheus-auth-config are two sources of credentials";
                 return Err(problem(sentence).hint("keep one of them"));
             }
             (true, None) => {
@@ -94,7 +95,9 @@ impl Credentials {
         };
         let roots = read(path)?;
         check_certificates(&roots).map_err(|why| problem(format!("{path}: {why}")))?;
-        let pair = flags.some("prometheus-client-tls-cert-file").zip(flags.some("prometheus-client-tls-key-file"));
+        let pair = flags
+            .some("prometheus-client-tls-cert-file")
+            .zip(flags.some("prometheus-client-tls-key-file"));
         let certificate_pem = match pair {
             None => None,
             Some((certificate, key)) => {
@@ -117,7 +120,9 @@ fn check_kubeconfig(text: &str) -> Result<(), String> {
         let Some(data) = &named.cluster.certificate_authority_data else {
             continue;
         };
-        let pem = STANDARD.decode(data).map_err(|error| format!("certificate-authority-data: {error}"))?;
+        let pem = STANDARD
+            .decode(data)
+            .map_err(|error| format!("certificate-authority-data: {error}"))?;
         check_certificates(&pem).map_err(|why| format!("certificate-authority-data: {why}"))?;
     }
     Ok(())
@@ -128,15 +133,23 @@ fn check_certificates(pem: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(pem);
     let mut certificates = 0;
     for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
-        let (body, _) = block.split_once("-----END CERTIFICATE-----").ok_or("a certificate has no end")?;
+        let (body, _) = block
+            .split_once("-----END CERTIFICATE-----")
+            .ok_or("a certificate has no end")?;
         let body: String = body.split_whitespace().collect();
-        let der = STANDARD.decode(body).map_err(|error| format!("a certificate is no base64: {error}"))?;
+        let der = STANDARD
+            .decode(body)
+            .map_err(|error| format!("a certificate is no base64: {error}"))?;
         if !is_whole_sequence(&der) {
             return Err("a certificate is cut short".to_owned());
         }
         certificates += 1;
     }
-    if certificates == 0 { Err("there is no certificate in it".to_owned()) } else { Ok(()) }
+    if certificates == 0 {
+        Err("there is no certificate in it".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether bytes are one DER sequence from the first to the last.
@@ -148,7 +161,10 @@ fn is_whole_sequence(der: &[u8]) -> bool {
             let Some(bytes) = rest.get(..count).filter(|_| (1..=4).contains(&count)) else {
                 return false;
             };
-            (2 + count, bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+            (
+                2 + count,
+                bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+            )
         }
         _ => return false,
     };

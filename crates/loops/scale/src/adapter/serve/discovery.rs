@@ -31,9 +31,7 @@ pub fn resource_list(provider: &dyn Provider, group: &str, version: &str) -> Opt
     if !versions.contains(&version) {
         return None;
     }
-    let resource = |name: String, kind: &str, namespaced: bool, verbs: Value| {
-        json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": verbs})
-    };
+    let resource = |name: String, kind: &str, namespaced: bool, verbs: Value| json!({"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": verbs});
     let resources: Vec<Value> = match group {
         "custom.metrics.k8s.io" => provider
             .custom_metrics()

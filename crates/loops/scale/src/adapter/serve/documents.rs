@@ -34,7 +34,11 @@ pub(super) fn custom(version: &str, metric: &str, metric_selector: &LabelSelecto
         }
         item.insert("timestamp".into(), json!(time(value.at)));
         if let Some(seconds) = value.window_seconds {
-            let name = if version == "v1beta1" { "window" } else { "windowSeconds" };
+            let name = if version == "v1beta1" {
+                "window"
+            } else {
+                "windowSeconds"
+            };
             item.insert(name.into(), json!(seconds));
         }
         item.insert("value".into(), json!(value.value.to_string()));

@@ -9,15 +9,30 @@ use crate::adapter::provider::{CustomRequest, Objects};
 pub(super) enum Target {
     Group(String),
     Version(String, String),
-    Custom { version: String, request: CustomRequest },
-    External { namespace: String, metric: String },
-    Pods { namespace: Option<String>, name: Option<String> },
-    Nodes { name: Option<String> },
+    Custom {
+        version: String,
+        request: CustomRequest,
+    },
+    External {
+        namespace: String,
+        metric: String,
+    },
+    Pods {
+        namespace: Option<String>,
+        name: Option<String>,
+    },
+    Nodes {
+        name: Option<String>,
+    },
 }
 
 /// Reads a path; `None` is 404.
 pub(super) fn target(path: &str) -> Option<Target> {
-    let parts: Vec<String> = path.strip_prefix("/apis/")?.split('/').map(decoded).collect::<Option<_>>()?;
+    let parts: Vec<String> = path
+        .strip_prefix("/apis/")?
+        .split('/')
+        .map(decoded)
+        .collect::<Option<_>>()?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let parts = match parts.as_slice() {
         [most @ .., ""] if !most.is_empty() => most,
@@ -95,7 +110,9 @@ impl Query {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find_map(|(known, value)| (known == name).then_some(value.as_str()))
+        self.0
+            .iter()
+            .find_map(|(known, value)| (known == name).then_some(value.as_str()))
     }
 
     /// The value that the field selector wants of a field.
@@ -134,7 +151,13 @@ mod tests {
     fn paths_mean_one_thing() {
         let custom = |path: &str| match target(&format!("/apis/custom.metrics.k8s.io/v1beta2/{path}")) {
             Some(Target::Custom { request, .. }) => {
-                let CustomRequest { group, resource, namespace, metric, .. } = request;
+                let CustomRequest {
+                    group,
+                    resource,
+                    namespace,
+                    metric,
+                    ..
+                } = request;
                 Some([namespace, resource, group, metric].join(" "))
             }
             _ => None,
@@ -142,7 +165,10 @@ mod tests {
         for (path, want) in [
             ("namespaces/a/pods/*/m", Some("a pods  m")),
             ("namespaces/a/pods/%2A/m", Some("a pods  m")),
-            ("namespaces/a/ingresses.networking.k8s.io/x/m", Some("a ingresses networking.k8s.io m")),
+            (
+                "namespaces/a/ingresses.networking.k8s.io/x/m",
+                Some("a ingresses networking.k8s.io m"),
+            ),
             ("namespaces/a/metrics/m", Some(" namespaces  m")),
             ("nodes/n/m", Some(" nodes  m")),
             ("nodes/n", None),
