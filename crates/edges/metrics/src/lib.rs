@@ -14,7 +14,12 @@
 //! A running example: a Pod with `prometheus.io/scrape: "true"` becomes a [`Target`], is scraped every few
 //! seconds, and `rate(http_requests_total{pod="web-0"}[1m])` over HTTP or in process reads what came of it.
 
+pub mod api;
+mod duration;
+pub mod render;
+pub mod rules;
 pub mod scrape;
+pub mod source;
 pub mod store;
 mod tls;
 

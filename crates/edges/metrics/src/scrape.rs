@@ -15,18 +15,22 @@
 //! `scrape_samples_post_metric_relabeling` and `scrape_series_added` under the target's labels.
 
 pub mod annotations;
+pub mod config;
 mod fetch;
 mod ingest;
+pub mod relabel;
 mod schedule;
 mod status;
 mod target;
 
+pub(crate) use fetch::causes;
 pub use fetch::{Body, Fetch, FetchError, HttpFetch};
 pub use ingest::ScrapeError;
 pub use status::{Health, TargetStatus, Targets};
 pub use target::{Authorization, Conflict, Settings, Target, Timestamps};
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,10 +121,15 @@ impl Scraper {
             // A dropped sender tells its task to end.
             running.retain(|target, _| wanted.contains(target));
             for target in wanted {
-                if !running.contains_key(&target) {
+                if let Entry::Vacant(place) = running.entry(target) {
                     let (stop, stopped) = oneshot::channel();
-                    tasks.spawn(scrape_loop(self.context.clone(), target.clone(), self.first, stopped));
-                    running.insert(target, stop);
+                    tasks.spawn(scrape_loop(
+                        self.context.clone(),
+                        place.key().clone(),
+                        self.first,
+                        stopped,
+                    ));
+                    place.insert(stop);
                 }
             }
             loop {

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::explain::ExplainApi;
 use super::laptop::{Laptop, Running};
+use super::measure;
 use crate::cli::Up;
 use crate::decisions::{GROUP, VERSION};
 use crate::project::{self, Project, State};
@@ -45,7 +46,8 @@ impl Home {
         let listener = listen(arguments.port, "Kubernetes API").await?;
         let (shutdown_tx, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let state = announce(arguments, project, &server, &listener)?;
+        let prometheus = listen(arguments.prometheus_port, "Prometheus API").await?;
+        let mut state = announce(arguments, project, &server, &listener, &prometheus)?;
         let serving = server.clone();
         let shutdown = told(shutdown_tx.subscribe());
         tasks.spawn(async move {
@@ -67,6 +69,17 @@ impl Home {
         tasks.spawn(async move { hpa_loop::run(&scaled, clock, options).await });
         let tree = arguments.paths.first().cloned().unwrap_or_default();
         let node = laptop.join(&cluster, &events, &tree, project.run_folder()).await?;
+        measure::start(
+            arguments,
+            &server,
+            &cluster,
+            node.kubelet(),
+            node.network(),
+            prometheus,
+            &mut tasks,
+        );
+        state.gateway = format!("http://SERVICE.NAMESPACE.localhost:{}", node.front().router().port());
+        project.write_state(&state)?;
         let (_, logs) = watch::channel(Vec::new());
         Ok(Self {
             state,
@@ -129,10 +142,18 @@ async fn listen(port: u16, what: &str) -> Result<TcpListener, Problem> {
 }
 
 /// Writes the kubeconfig and the state that other commands read.
-fn announce(arguments: &Up, project: &Project, server: &ApiServer, listener: &TcpListener) -> Result<State, Problem> {
-    let address = listener.local_addr();
-    let address = address.map_err(|error| Problem::new("FB1023", format!("the listener has no address: {error}")))?;
-    let api = format!("https://{address}");
+fn announce(
+    arguments: &Up,
+    project: &Project,
+    server: &ApiServer,
+    listener: &TcpListener,
+    prometheus: &TcpListener,
+) -> Result<State, Problem> {
+    let address = |listener: &TcpListener| {
+        let address = listener.local_addr();
+        address.map_err(|error| Problem::new("FB1023", format!("the listener has no address: {error}")))
+    };
+    let api = format!("https://{}", address(listener)?);
     let file = arguments.kubeconfig.clone().unwrap_or_else(|| project.kubeconfig());
     let text = kubeconfig::render(&api, server.ca_pem(), server.admin_token());
     project::write_private(&file, text.as_bytes()).map_err(|error| {
@@ -146,7 +167,7 @@ fn announce(arguments: &Up, project: &Project, server: &ApiServer, listener: &Tc
         pid,
         start_ticks: project::start_ticks(pid).unwrap_or_default(),
         api,
-        prometheus: String::new(),
+        prometheus: format!("http://{}", address(prometheus)?),
         kubeconfig: std::path::absolute(&file).unwrap_or(file),
         gateway: String::new(),
     };

@@ -60,7 +60,7 @@ pub enum ExprKind {
     /// `1.5`, `0x1f`, `5m`
     Number(NumberLiteral),
     /// `"text"`
-    String(String),
+    String(StringLiteral),
     /// `(expr)`
     Paren(Box<Expr>),
     /// `-expr`
@@ -92,6 +92,33 @@ pub struct NumberLiteral {
 impl PartialEq for NumberLiteral {
     fn eq(&self, other: &Self) -> bool {
         self.value.to_bits() == other.value.to_bits() && self.is_duration == other.is_duration
+    }
+}
+
+/// A string as it was written. Label names and values are UTF-8, but escapes can spell other bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StringLiteral {
+    /// The text; bytes that are not UTF-8 are replaced.
+    pub text: String,
+    /// The bytes, if they are not UTF-8.
+    pub bytes: Option<Box<[u8]>>,
+}
+
+impl StringLiteral {
+    /// A literal of these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => StringLiteral { text, bytes: None },
+            Err(error) => {
+                let bytes = error.into_bytes();
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                StringLiteral {
+                    text,
+                    bytes: Some(bytes.into()),
+                }
+            }
+        }
     }
 }
 

@@ -18,26 +18,50 @@ use crate::parser::{ParseErrors, ParserOptions, parse};
 use crate::sample::{FloatPoint, HistogramPoint, Value as SampleValue};
 use crate::source::Source;
 
-mod aggregate;
-mod annotations;
-mod binary;
-mod budget;
-mod column;
-mod date;
-mod durations;
+// The walk over the tree, and the values it computes.
 mod evaluator;
-mod extended;
-mod info;
-mod instant_functions;
-mod invariant;
-mod label_functions;
-mod over_time;
-mod quantile;
-mod range_functions;
-mod rank;
-mod rate;
+
+mod column;
+
+// Reading series.
 mod selection;
+
+mod bucket_use;
+mod durations;
+mod invariant;
+
+// Operators.
+mod binary;
+
+mod join;
 mod set_operators;
+
+// Aggregations.
+mod aggregate;
+
+mod accumulate;
+mod rank;
+
+// Functions of instant vectors.
+mod instant_functions;
+
+mod date;
+mod histogram_functions;
+mod info;
+mod label_functions;
+mod quantile;
+
+// Functions of range vectors.
+mod range_functions;
+
+mod changes;
+mod extended;
+mod over_time;
+mod rate;
+
+// What a query may use, and what it says besides its value.
+mod annotations;
+mod budget;
 
 pub use annotations::{Annotation, Severity};
 pub use budget::{Interrupt, Limits};
@@ -56,8 +80,21 @@ pub struct EngineOptions {
     pub use_start_timestamps: bool,
     /// Whether `__type__` tells counters from gauges, rather than the metric's name.
     pub type_and_unit_labels: bool,
+    /// Whose answers are given where releases of Prometheus differ.
+    pub dialect: Dialect,
     /// What one query may use.
     pub limits: Limits,
+}
+
+/// A release of Prometheus. An engine that stands in for a server gives the answers of that server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Up to 3.14: `ignoring` compares `__type__` and `__unit__`; with `group_right` the fill modifiers work on the
+    /// opposite sides; a start time behind the sample before is a reset even if it has not changed.
+    Prometheus3_14,
+    /// From 3.16 on.
+    #[default]
+    Prometheus3_16,
 }
 
 impl Default for EngineOptions {
@@ -68,6 +105,7 @@ impl Default for EngineOptions {
             parser: ParserOptions::default(),
             use_start_timestamps: false,
             type_and_unit_labels: false,
+            dialect: Dialect::default(),
             limits: Limits::default(),
         }
     }

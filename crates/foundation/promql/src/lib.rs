@@ -1,14 +1,15 @@
 //! PromQL: parser, engine, series store, exposition formats.
 
 pub mod ast;
-pub mod exposition;
 pub mod engine;
+pub mod exposition;
 pub mod functions;
 pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod number;
 pub mod parser;
+pub mod rules;
 pub mod sample;
 pub mod script;
 pub mod source;

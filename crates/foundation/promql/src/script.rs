@@ -24,7 +24,7 @@ mod run;
 pub use load::TestStorage;
 pub use notation::{SequenceValue, SeriesDescription, parse_series};
 
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{Dialect, Engine, EngineOptions};
 use crate::parser::ParserOptions;
 
 /// The outcome of one case.
@@ -44,15 +44,16 @@ impl fmt::Display for Case {
     }
 }
 
-/// An engine as scripts expect it: all of the language, one-minute subqueries, start times in use.
+/// An engine as scripts of a release expect it: all of the language, one-minute subqueries, start times in use.
 #[must_use]
-pub fn engine() -> Engine {
+pub fn engine(dialect: Dialect) -> Engine {
     Engine::new(EngineOptions {
         parser: ParserOptions {
             unquoted_utf8_names: true,
             ..ParserOptions::all()
         },
         use_start_timestamps: true,
+        dialect,
         ..EngineOptions::default()
     })
 }

@@ -3,16 +3,28 @@
 //! A built-in sees its operands and an [`Env`]; what it needs from the world it asks the host.
 
 mod aggregates;
+#[cfg(feature = "crypto")]
+mod aws;
 mod bits;
+#[cfg(feature = "crypto")]
+mod crypto;
 pub(crate) mod encoding;
 mod graph;
+#[cfg(feature = "graphql")]
+mod graphql;
+#[cfg(feature = "http")]
+mod http;
 mod json;
+#[cfg(feature = "crypto")]
+mod jwt;
 mod misc;
 mod net;
 mod numbers;
 mod objects;
 mod operators;
 mod regexes;
+#[cfg(feature = "jsonschema")]
+mod schema;
 mod sets;
 mod sprintf;
 mod strings;
@@ -90,21 +102,30 @@ pub(crate) struct Builtin {
     pub(crate) arity: usize,
     /// It has several results, and returns them as an array.
     pub(crate) relation: bool,
+    /// It compares its two operands, and this says which orders it accepts.
+    pub(crate) compares: Option<fn(std::cmp::Ordering) -> bool>,
     run: fn(&mut Env<'_>, &[Value]) -> Outcome,
 }
 
 impl Builtin {
     const fn new(name: &'static str, arity: usize, run: fn(&mut Env<'_>, &[Value]) -> Outcome) -> Self {
-        Self { name, arity, relation: false, run }
+        Self { name, arity, relation: false, compares: None, run }
     }
 
     const fn relation(name: &'static str, arity: usize, run: fn(&mut Env<'_>, &[Value]) -> Outcome) -> Self {
-        Self { name, arity, relation: true, run }
+        Self { name, arity, relation: true, compares: None, run }
+    }
+
+    const fn comparison(name: &'static str, compares: fn(std::cmp::Ordering) -> bool) -> Self {
+        Self { name, arity: 2, relation: false, compares: Some(compares), run: |_, _| Ok(None) }
     }
 
     pub(crate) fn call(&self, env: &mut Env<'_>, args: &[Value]) -> Outcome {
         if args.len() < self.arity {
             return Err(Fault::Failed("too few arguments".to_owned()));
+        }
+        if let Some(compares) = self.compares {
+            return ok(compares(args[0].cmp(&args[1])));
         }
         (self.run)(env, args)
     }
@@ -115,15 +136,27 @@ pub(crate) use encoding::percent_decode;
 const TABLES: &[&[Builtin]] = &[
     operators::TABLE,
     aggregates::TABLE,
+    #[cfg(feature = "crypto")]
+    aws::TABLE,
     bits::TABLE,
+    #[cfg(feature = "crypto")]
+    crypto::TABLE,
     encoding::TABLE,
     graph::TABLE,
+    #[cfg(feature = "graphql")]
+    graphql::TABLE,
+    #[cfg(feature = "http")]
+    http::TABLE,
     json::TABLE,
+    #[cfg(feature = "crypto")]
+    jwt::TABLE,
     misc::TABLE,
     net::TABLE,
     numbers::TABLE,
     objects::TABLE,
     regexes::TABLE,
+    #[cfg(feature = "jsonschema")]
+    schema::TABLE,
     sets::TABLE,
     strings::TABLE,
     time::TABLE,

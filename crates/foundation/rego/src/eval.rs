@@ -225,6 +225,12 @@ impl<'p> Machine<'p> {
                         });
                     }
                 },
+                Step::Call(call) if self.compares(call).is_some() => {
+                    let accepts = self.compares(call).is_some_and(|accepts| {
+                        accepts(self.borrowed(&call.args[0]).cmp(&self.borrowed(&call.args[1])))
+                    });
+                    self.reached(&call.goal, &accepts.into())
+                }
                 Step::Call(call) => match self.call(call)? {
                     Called::Value(value) => self.reached(&call.goal, &value),
                     Called::Undefined => false,
@@ -335,7 +341,24 @@ impl<'p> Machine<'p> {
         }
     }
 
+    /// How a call compares, if that is all it does and nobody replaced it.
+    fn compares(&self, call: &Call) -> Option<fn(std::cmp::Ordering) -> bool> {
+        match &call.callee {
+            Callee::Builtin(builtin) if self.context().functions.is_empty() => builtin.compares,
+            _ => None,
+        }
+    }
+
     /// The value of a term, without a copy where it has a place of its own.
+    fn borrowed(&self, term: &'p Term) -> std::borrow::Cow<'_, Value> {
+        use std::borrow::Cow;
+        match term {
+            Term::Const(value) => Cow::Borrowed(value),
+            Term::Slot(slot) => Cow::Borrowed(self.slot(*slot)),
+            other => Cow::Owned(self.term(other)),
+        }
+    }
+
     fn equals(&self, term: &Term, value: &Value) -> bool {
         match term {
             Term::Const(constant) => constant == value,

@@ -35,10 +35,16 @@ mod index;
 mod plan;
 
 mod builtins;
+#[cfg(feature = "crypto")]
+mod crypto;
 mod eval;
 mod glob;
+#[cfg(feature = "graphql")]
+mod graphql;
 mod host;
 mod layout;
+#[cfg(feature = "jsonschema")]
+mod schema;
 mod template;
 mod uri;
 mod yaml;

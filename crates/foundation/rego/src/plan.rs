@@ -5,7 +5,7 @@
 //! Whether a variable is bound at a step is known here, so the evaluator never undoes a
 //! binding: going back to an earlier step simply writes the slot again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::builtins::Builtin;
 use crate::error::Location;
@@ -185,7 +185,8 @@ pub(crate) struct Group {
     pub(crate) kind: GroupKind,
     pub(crate) rules: Vec<Rule>,
     pub(crate) default: Option<Rule>,
-    pub(crate) arity: usize,
+    /// All rules have the same constant for a value, so that the first that holds decides.
+    pub(crate) one_value: bool,
     pub(crate) index: crate::index::Index,
     /// All are sets, so that no rule's success still means an empty set.
     pub(crate) set: bool,
@@ -211,7 +212,6 @@ pub(crate) struct Program {
     pub(crate) groups: Vec<Group>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) files: Vec<std::sync::Arc<str>>,
-    pub(crate) by_path: HashMap<Vec<Value>, GroupId>,
 }
 
 impl Program {

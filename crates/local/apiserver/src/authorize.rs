@@ -101,7 +101,7 @@ impl Attributes {
                     code: 403,
                     reason: "Forbidden",
                     message,
-                    details: Details::default(),
+                    details: Box::new(Details::default()),
                 }
             }
         }

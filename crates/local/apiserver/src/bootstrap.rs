@@ -1,5 +1,7 @@
 //! What every cluster has from its first moment.
 
+use std::net::SocketAddr;
+
 use apimachinery::resources::{GroupVersion, GroupVersionResource};
 use apimachinery::status::Status;
 use serde_json::{Value, json};
@@ -8,6 +10,39 @@ use crate::registry::{Registry, Target, WriteOptions};
 
 /// The namespaces of a fresh cluster.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Where programs in Pods find the API: the first address of the service range.
+const ADDRESS: &str = "10.96.0.1";
+
+/// Says where the API listens, for the Service `kubernetes`: programs in Pods reach it by that name.
+pub(crate) fn endpoint(registry: &Registry, address: SocketAddr) {
+    let object = json!({
+        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": if address.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{"addresses": [address.ip().to_string()], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "protocol": "TCP", "port": address.port()}],
+    });
+    let resource = GroupVersionResource::new("discovery.k8s.io", "v1", "endpointslices");
+    if let Err(status) = replace(registry, &resource, "default", object) {
+        tracing::warn!(reason = status.message, "the endpoint of the API could not be stored");
+    }
+}
+
+/// Stores an object of the server itself as it must be now, whatever is there.
+fn replace(registry: &Registry, resource: &GroupVersionResource, namespace: &str, object: Value) -> Result<(), Status> {
+    ensure(registry, resource, namespace, object.clone())?;
+    let kinds = registry.kinds();
+    let Some(served) = kinds.find(resource) else {
+        return Ok(());
+    };
+    let target = Target {
+        served: served.clone(),
+        namespace: namespace.to_owned(),
+        name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+        subresource: String::new(),
+    };
+    registry.update(&target, object, &WriteOptions::default()).map(drop)
+}
 
 /// Creates the objects that are not there yet.
 pub(crate) fn run(registry: &Registry) -> Result<(), Status> {
@@ -25,6 +60,17 @@ pub(crate) fn run(registry: &Registry) -> Result<(), Status> {
             object,
         )?;
     }
+    let service = json!({
+        "metadata": {"name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {"type": "ClusterIP", "clusterIP": ADDRESS, "sessionAffinity": "None",
+                 "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}]},
+    });
+    ensure(
+        registry,
+        &GroupVersionResource::new("", "v1", "services"),
+        "default",
+        service,
+    )?;
     for line in RBAC.lines() {
         let object: Value = serde_json::from_str(line)
             .map_err(|error| Status::internal_error(&format!("the default roles cannot be read: {error}")))?;
@@ -68,17 +114,18 @@ fn ensure(registry: &Registry, resource: &GroupVersionResource, namespace: &str,
     let target = Target {
         served: served.clone(),
         namespace: namespace.to_owned(),
-        name: String::new(),
+        name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
         subresource: String::new(),
     };
+    // Looked up before it is made: what is there from an earlier run holds its own address.
+    if registry.get(&target).is_ok() {
+        return Ok(());
+    }
     let options = WriteOptions {
         field_manager: "kube-apiserver".to_owned(),
         ..WriteOptions::default()
     };
-    match registry.create(&target, object, &options) {
-        Err(status) if status.reason != "AlreadyExists" => Err(status),
-        _ => Ok(()),
-    }
+    registry.create(&target, object, &options).map(drop)
 }
 
 /// Shows an aggregated API among the APIServices; that it is registered is all that its availability needs.

@@ -23,6 +23,7 @@ mod render;
 mod resource;
 mod review;
 mod root;
+mod session;
 mod watch;
 
 use std::convert::Infallible;

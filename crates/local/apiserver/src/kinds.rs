@@ -51,6 +51,14 @@ impl Served {
         }
     }
 
+    /// The shape of objects as they are stored.
+    pub fn storage_schema(&self) -> Option<&Schema> {
+        match &self.custom {
+            Some(custom) => Some(&custom.schema),
+            None => schema::builtin(&self.storage),
+        }
+    }
+
     /// Whether objects are stored in the version that this resource serves.
     pub fn is_storage_version(&self) -> bool {
         self.resource.kind == self.storage

@@ -26,8 +26,9 @@ use serde_json::Value;
 pub use self::delete::Deletion;
 pub(crate) use self::list::parse_revision;
 pub use self::list::{ListOptions, Page, Selection};
+use self::options::Tracking;
 pub use self::options::{DeleteOptions, FieldValidation, Preconditions, Propagation, WriteOptions};
-pub use self::patch::PatchKind;
+pub use self::patch::{Applied, PatchKind};
 
 use crate::entropy::Entropy;
 use crate::kinds::{Kinds, Served};

@@ -2,14 +2,18 @@
 
 use apimachinery::defaults;
 use apimachinery::patch::{self, PatchError};
+use apimachinery::resources::GroupVersionKind;
 use apimachinery::schema::{self, Schema};
+use apimachinery::ssa::{self, Force, Writer};
 use apimachinery::status::Status;
 use apimachinery::strategy::{self, Part};
+use apimachinery::validation;
 use serde_json::Value;
 
+use crate::convert::convert;
 use crate::custom;
 use crate::kinds::Served;
-use crate::registry::{FieldValidation, PatchKind};
+use crate::registry::{FieldValidation, PatchKind, WriteOptions};
 
 /// Brings what a client sent into the form of its kind: unknown fields are refused or dropped, types must fit.
 ///
@@ -21,6 +25,15 @@ pub(crate) fn decode(
     object: &mut Value,
     validation: FieldValidation,
 ) -> Result<Vec<String>, Status> {
+    let faults = check(served, text, object, validation)?;
+    if let Some(shape) = served.schema() {
+        complete(served, shape, &served.resource.kind, object);
+    }
+    Ok(faults)
+}
+
+/// Refuses or drops what the kind does not know, and refuses what is of the wrong type.
+fn check(served: &Served, text: &[u8], object: &mut Value, validation: FieldValidation) -> Result<Vec<String>, Status> {
     let Some(shape) = served.schema() else {
         return Ok(Vec::new());
     };
@@ -28,28 +41,29 @@ pub(crate) fn decode(
     let mut faults: Vec<String> = Vec::new();
     if validation != FieldValidation::Ignore {
         let text = std::str::from_utf8(text).unwrap_or_default();
-        faults.extend(
-            schema::duplicate_fields(text)
-                .iter()
-                .map(|path| format!("duplicate field \"{path}\"")),
-        );
+        let twice = schema::duplicate_fields(text);
+        faults.extend(twice.iter().map(|path| format!("duplicate field \"{path}\"")));
     }
     if served.custom.is_none() {
         schema::check_types(shape, object).map_err(|mismatch| Status::cannot_decode(kind, &mismatch.to_string()))?;
-        faults.extend(unknown(shape, object));
-        schema::prune(shape, object);
-        schema::drop_empty(shape, object);
-        defaults::apply(kind, object);
-    } else {
-        faults.extend(unknown(shape, object));
-        schema::prune(shape, object);
-        schema::apply_defaults(shape, object);
     }
+    faults.extend(unknown(shape, object));
+    schema::prune(shape, object);
     match validation {
         FieldValidation::Ignore => Ok(Vec::new()),
         FieldValidation::Warn => Ok(faults),
         FieldValidation::Strict if faults.is_empty() => Ok(faults),
         FieldValidation::Strict => Err(Status::strict_decoding(kind, &faults)),
+    }
+}
+
+/// Fills in what an object leaves to its kind.
+fn complete(served: &Served, shape: &Schema, kind: &GroupVersionKind, object: &mut Value) {
+    if served.custom.is_none() {
+        schema::drop_empty(shape, object);
+        defaults::apply(kind, object);
+    } else {
+        schema::apply_defaults(shape, object);
     }
 }
 
@@ -77,8 +91,12 @@ pub(crate) fn prepare_create(served: &Served, object: &mut Value, uid: &str, now
 
 /// Checks a new object.
 pub(crate) fn validate_create(served: &Served, object: &Value) -> Result<(), Status> {
-    let Some(custom) = &served.custom else { return Ok(()) };
-    let causes = schema::validate(&custom.schema, object);
+    let mut causes = validation::validate_create(&served.resource, object);
+    if let Some(custom) = &served.custom {
+        causes.extend(schema::validate(&custom.schema, object));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(object));
+    }
     invalid(served, object, causes)
 }
 
@@ -146,9 +164,75 @@ fn keep_addresses(old: &Value, next: &mut Value) {
 
 /// Checks the next state of an object.
 pub(crate) fn validate_update(served: &Served, old: &Value, next: &Value) -> Result<(), Status> {
-    let Some(custom) = &served.custom else { return Ok(()) };
-    let causes = schema::validate_update(&custom.schema, next, old);
+    let mut causes = validation::validate_update(&served.resource, next, old);
+    if let Some(custom) = &served.custom {
+        causes.extend(schema::validate_update(&custom.schema, next, old));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(next));
+    }
     invalid(served, next, causes)
+}
+
+/// Records that what a write changes belongs to its writer.
+pub(crate) fn track(served: &Served, old: Option<&Value>, next: &mut Value, by: &By<'_>) {
+    let Some(shape) = served.storage_schema() else { return };
+    let api_version = served.storage.api_version();
+    ssa::track_update(shape, old, next, &by.writer(&api_version), has_status(served));
+}
+
+/// Who writes, and when.
+pub(crate) struct By<'a> {
+    pub(crate) manager: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) now: &'a str,
+}
+
+impl By<'_> {
+    fn writer<'a>(&'a self, api_version: &'a str) -> Writer<'a> {
+        let manager = if self.manager.is_empty() {
+            UNKNOWN_MANAGER
+        } else {
+            self.manager
+        };
+        Writer {
+            manager,
+            api_version,
+            subresource: self.subresource,
+            now: self.now,
+        }
+    }
+}
+
+/// The manager of writes by clients that do not name themselves.
+const UNKNOWN_MANAGER: &str = "unknown";
+
+/// The next state by server-side apply: what the configuration says, in the version that is stored.
+///
+/// The texts that come back with it are warnings.
+pub(crate) fn apply(
+    served: &Served,
+    live: Option<&Value>,
+    configuration: &Value,
+    by: &By<'_>,
+    options: &WriteOptions,
+) -> Result<(Value, Vec<String>), Status> {
+    let Some(shape) = served.storage_schema() else {
+        return Err(Status::method_not_allowed());
+    };
+    let mut configuration = configuration.clone();
+    // A configuration says only what it wants: it is checked, and defaults are filled in behind it.
+    let warnings = check(served, &[], &mut configuration, options.field_validation)?;
+    let configuration = convert(configuration, &served.storage);
+    let api_version = served.storage.api_version();
+    let force = if options.force { Force::Yes } else { Force::No };
+    let writer = by.writer(&api_version);
+    let mut next = ssa::apply(shape, live, &configuration, &writer, force, has_status(served))?;
+    complete(served, shape, &served.storage, &mut next);
+    Ok((next, warnings))
+}
+
+fn has_status(served: &Served) -> bool {
+    served.resource.subresource("status").is_some()
 }
 
 /// Makes the next state from the present one.
@@ -159,7 +243,9 @@ pub(crate) fn apply_patch(served: &Served, kind: PatchKind, object: &mut Value, 
     };
     match kind {
         PatchKind::Json => *object = patch::json_patch(object, patch).map_err(failed)?,
-        PatchKind::Merge | PatchKind::Apply => patch::merge_patch(object, patch),
+        PatchKind::Merge => patch::merge_patch(object, patch),
+        // An apply is no change of the object that is there: `apply` makes the next state.
+        PatchKind::Apply => return Err(Status::unsupported_media_type(&PatchKind::MEDIA_TYPES)),
         PatchKind::Strategic => match (&served.custom, served.schema()) {
             (None, Some(shape)) => *object = patch::strategic_merge_patch(shape, object, patch).map_err(failed)?,
             // Custom kinds have no merge keys.

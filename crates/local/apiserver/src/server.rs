@@ -90,6 +90,7 @@ impl ApiServer {
 
     /// Serves the API over TLS on a loopback listener until `shutdown` is done; open watches are then closed.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        bootstrap::endpoint(&self.shared.registry, listener.local_addr()?);
         crate::serve::serve(
             listener,
             self.identity.server_config(),

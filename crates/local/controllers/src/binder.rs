@@ -4,7 +4,7 @@
 //! nodes that fit, the one with the most room left. One turn places *all* waiting Pods, counting those that it
 //! has just placed, so two Pods never get the same room.
 
-mod fit;
+pub(crate) mod fit;
 
 use std::sync::Arc;
 

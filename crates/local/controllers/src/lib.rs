@@ -21,13 +21,17 @@ mod machinery;
 
 mod binder;
 mod collector;
+mod cronjob;
+mod daemonset;
 mod deployment;
 mod disruption;
 mod endpoints;
 mod job;
+mod nodes;
 mod replicaset;
 mod serviceaccount;
 mod statefulset;
+mod volume;
 
 mod names;
 mod ownership;
@@ -35,6 +39,7 @@ mod pods;
 #[cfg(test)]
 mod testing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cluster::{Cluster, EventRecorder};
@@ -58,10 +63,25 @@ impl Controllers {
     }
 }
 
-/// Starts all controllers on a cluster. They begin to act when their caches are complete.
+/// What is not the same for every cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The directory below which claims get their volumes; without one, claims are nobody's business and
+    /// wait.
+    pub volumes: Option<PathBuf>,
+}
+
+/// Starts all controllers on a cluster with default options.
 ///
 /// Must be called within a tokio runtime.
 pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
+    run_with(cluster, clock, Options::default())
+}
+
+/// Starts all controllers on a cluster. They begin to act when their caches are complete.
+///
+/// Must be called within a tokio runtime.
+pub fn run_with(cluster: &Cluster, clock: Arc<dyn Clock>, options: Options) -> Controllers {
     let caches = Caches::of(cluster);
     let events = EventRecorder::start(cluster, "controllers", clock.clone());
     let mut tasks = JoinSet::new();
@@ -75,10 +95,16 @@ pub fn run(cluster: &Cluster, clock: Arc<dyn Clock>) -> Controllers {
         replicaset::ReplicaSetController,
         statefulset::StatefulSetController,
         job::JobController,
+        daemonset::DaemonSetController,
+        cronjob::CronJobController,
         endpoints::EndpointsController,
         binder::Binder,
         disruption::DisruptionController,
         serviceaccount::ServiceAccountController,
+        nodes::NodeController { leases: cluster.cache() },
+    }
+    if let Some(directory) = options.volumes {
+        start! { volume::VolumeController { directory }, }
     }
     collector::start(cluster, caches.namespaces.clone(), &mut tasks);
     Controllers { tasks }

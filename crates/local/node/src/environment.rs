@@ -116,12 +116,7 @@ pub fn compose(
         .as_ref()
         .and_then(|spec| spec.enable_service_links)
         .unwrap_or(true);
-    let namespace = sources
-        .pod
-        .metadata
-        .namespace
-        .as_deref()
-        .unwrap_or("default");
+    let namespace = sources.pod.metadata.namespace.as_deref().unwrap_or("default");
     declared.extend(service_variables(sources.services, namespace, enable_links));
     add_all_from(&mut declared, container, sources)?;
     for variable in container.env.iter().flatten() {
@@ -143,9 +138,7 @@ pub fn host_name(pod: &Pod) -> String {
         .as_ref()
         .and_then(|spec| spec.hostname.clone())
         .filter(|name| !name.is_empty());
-    declared
-        .or_else(|| pod.metadata.name.clone())
-        .unwrap_or_default()
+    declared.or_else(|| pod.metadata.name.clone()).unwrap_or_default()
 }
 
 fn add_all_from(
@@ -170,12 +163,11 @@ fn add_all_from(
         if let Some(reference) = &from.secret_ref {
             match sources.configuration.secrets.get(&reference.name) {
                 Some(secret) => {
-                    declared.extend(secret.data.iter().flatten().map(|(key, value)| {
-                        (
-                            format!("{prefix}{key}"),
-                            String::from_utf8_lossy(&value.0).into_owned(),
-                        )
-                    }))
+                    declared.extend(
+                        secret.data.iter().flatten().map(|(key, value)| {
+                            (format!("{prefix}{key}"), String::from_utf8_lossy(&value.0).into_owned())
+                        }),
+                    )
                 }
                 None if reference.optional == Some(true) => {}
                 None => return Err(no_object("secret", &reference.name)),
@@ -200,10 +192,9 @@ fn value_of(
     sources: Sources<'_>,
 ) -> Result<Option<String>, EnvironmentError> {
     match &variable.value_from {
-        None => Ok(Some(expand(
-            variable.value.as_deref().unwrap_or_default(),
-            |name| known.get(name).cloned(),
-        ))),
+        None => Ok(Some(expand(variable.value.as_deref().unwrap_or_default(), |name| {
+            known.get(name).cloned()
+        }))),
         Some(from) => value_from(from, container, sources),
     }
 }
@@ -280,11 +271,7 @@ fn required(
 pub fn field_value(path: &str, sources: Sources<'_>) -> Option<String> {
     let metadata = &sources.pod.metadata;
     let spec = sources.pod.spec.as_ref();
-    let subscript = |prefix: &str| {
-        path.strip_prefix(prefix)?
-            .strip_prefix("['")?
-            .strip_suffix("']")
-    };
+    let subscript = |prefix: &str| path.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
     if let Some(key) = subscript("metadata.labels") {
         return Some(
             metadata
@@ -313,9 +300,7 @@ pub fn field_value(path: &str, sources: Sources<'_>) -> Option<String> {
         "metadata.labels" => Some(lines(metadata.labels.as_ref())),
         "metadata.annotations" => Some(lines(metadata.annotations.as_ref())),
         "spec.nodeName" => text(spec.and_then(|spec| spec.node_name.as_deref())),
-        "spec.serviceAccountName" => {
-            text(spec.and_then(|spec| spec.service_account_name.as_deref()))
-        }
+        "spec.serviceAccountName" => text(spec.and_then(|spec| spec.service_account_name.as_deref())),
         "status.hostIP" | "status.hostIPs" => text(Some(sources.host_ip)),
         "status.podIP" | "status.podIPs" => text(sources.pod_ip),
         _ => None,
@@ -343,10 +328,7 @@ pub fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
         if let Some(after) = rest.strip_prefix('$') {
             out.push('$');
             rest = after;
-        } else if let Some((name, after)) = rest
-            .strip_prefix('(')
-            .and_then(|inner| inner.split_once(')'))
-        {
+        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
             match value(name) {
                 Some(value) => out.push_str(&value),
                 None => out.push_str(&format!("$({name})")),
@@ -364,8 +346,7 @@ pub fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
 fn service_variables(table: &Table, namespace: &str, enable_links: bool) -> Vec<(String, String)> {
     let mut out = Vec::new();
     for service in table.services() {
-        let is_api_server =
-            (service.namespace.as_str(), service.name.as_str()) == ("default", "kubernetes");
+        let is_api_server = (service.namespace.as_str(), service.name.as_str()) == ("default", "kubernetes");
         let is_linked = enable_links && service.namespace == namespace;
         let ServiceKind::Cluster(address) = service.kind else {
             continue;
@@ -390,10 +371,7 @@ fn service_variables(table: &Table, namespace: &str, enable_links: bool) -> Vec<
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         };
-        out.push((
-            format!("{name}_PORT"),
-            url(word(first.protocol), first.port),
-        ));
+        out.push((format!("{name}_PORT"), url(word(first.protocol), first.port)));
         for port in &service.ports {
             let protocol = word(port.protocol);
             let prefix = format!("{name}_PORT_{}_{}", port.port, protocol.to_uppercase());
@@ -415,16 +393,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn composed(
-        container: serde_json::Value,
-    ) -> Result<BTreeMap<String, String>, EnvironmentError> {
+    fn composed(container: serde_json::Value) -> Result<BTreeMap<String, String>, EnvironmentError> {
         let pod: Pod = serde_json::from_value(json!({
             "metadata": {"name": "web-0", "namespace": "shop", "uid": "u1", "labels": {"app": "web"}},
             "spec": {"containers": [], "nodeName": "laptop"}
         }))
         .unwrap();
-        let map =
-            serde_json::from_value(json!({"data": {"URL": "http://price", "level": "3"}})).unwrap();
+        let map = serde_json::from_value(json!({"data": {"URL": "http://price", "level": "3"}})).unwrap();
         let secret = serde_json::from_value(json!({"data": {"token": "aHVzaA=="}})).unwrap();
         let configuration = Configuration {
             config_maps: [("settings".to_owned(), map)].into(),
@@ -452,8 +427,7 @@ mod tests {
         let mut container = container;
         container["name"] = json!("web");
         let container: Container = serde_json::from_value(container).unwrap();
-        compose(&container, sources, vec![("PATH".into(), "/bin".into())])
-            .map(|all| all.into_iter().collect())
+        compose(&container, sources, vec![("PATH".into(), "/bin".into())]).map(|all| all.into_iter().collect())
     }
 
     #[test]

@@ -12,8 +12,10 @@
 
 mod actor;
 mod exec;
+mod memory;
 mod start;
 mod stats;
+mod volumes;
 mod writer;
 
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 pub use exec::{ExecError, ExecSession};
 pub use stats::ContainerStats;
 
+use crate::front::FrontAddress;
 use crate::guardian::Guardian;
 use crate::image::{Host, Tree};
 use crate::lifecycle::{BackOffSettings, Moment};
@@ -55,11 +58,7 @@ pub struct PodEvent {
 /// Where results go. Failures are the sink's to retry, except where a result says so.
 pub trait PodSink: Send + Sync + 'static {
     /// Writes the status subresource of this Pod (if it still has this uid). `Err` asks for another try.
-    fn patch_status<'a>(
-        &'a self,
-        pod: &'a PodRef,
-        status: PodStatus,
-    ) -> BoxFuture<'a, Result<(), String>>;
+    fn patch_status<'a>(&'a self, pod: &'a PodRef, status: PodStatus) -> BoxFuture<'a, Result<(), String>>;
     /// All processes of a Pod that was being deleted are gone: deletes its object for good.
     fn deleted<'a>(&'a self, pod: &'a PodRef) -> BoxFuture<'a, Result<(), String>>;
     /// Records an Event about the Pod.
@@ -69,17 +68,9 @@ pub trait PodSink: Send + Sync + 'static {
 /// Where configuration comes from. `Ok(None)`: it does not exist.
 pub trait ConfigSource: Send + Sync + 'static {
     /// A ConfigMap.
-    fn config_map<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Option<ConfigMap>, String>>;
+    fn config_map<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<ConfigMap>, String>>;
     /// A Secret.
-    fn secret<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Option<Secret>, String>>;
+    fn secret<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, String>>;
     /// A token for a service account, for its usual file; none when there is no such account.
     fn token<'a>(&'a self, namespace: &'a str, account: &'a str) -> BoxFuture<'a, Option<String>>;
 }
@@ -100,11 +91,7 @@ impl PodRef {
     #[must_use]
     pub fn of(pod: &Pod) -> Option<Self> {
         Some(PodRef {
-            namespace: pod
-                .metadata
-                .namespace
-                .clone()
-                .unwrap_or_else(|| "default".to_owned()),
+            namespace: pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             name: pod.metadata.name.clone()?,
             uid: pod.metadata.uid.clone()?,
         })
@@ -120,7 +107,7 @@ pub struct Settings {
     pub host_ip: String,
     /// Restart back-off.
     pub back_off: BackOffSettings,
-    /// Whether the kernel may be asked to enforce memory limits by killing (sampled): see the fidelity report.
+    /// What memory limits do.
     pub memory_limits: MemoryLimits,
 }
 
@@ -129,7 +116,7 @@ pub struct Settings {
 pub enum MemoryLimits {
     /// Nothing.
     Ignored,
-    /// It is killed and shown as `OOMKilled`, within a second.
+    /// It is killed and shown as `OOMKilled`, within about a second.
     Enforced,
 }
 
@@ -150,6 +137,8 @@ pub(crate) struct Node {
     pub(crate) sink: Arc<dyn PodSink>,
     pub(crate) config: Arc<dyn ConfigSource>,
     pub(crate) builds: start::Builds,
+    mounting: tokio::sync::OnceCell<volumes::Mounting>,
+    front: std::sync::OnceLock<watch::Receiver<Vec<FrontAddress>>>,
     /// The clock that only goes forward: wall time at its start plus what has passed since.
     epoch: (Moment, Instant),
     pods: Mutex<HashMap<String, Entry>>,
@@ -165,13 +154,22 @@ struct Entry {
 
 /// What others may see of a Pod.
 pub(crate) struct PodShared {
+    /// The object as it was last seen.
+    pub(crate) pod: Mutex<Arc<Pod>>,
     pub(crate) network: Arc<PodNetwork>,
+    /// Turns true when the Pod must end.
+    pub(crate) stopping: watch::Sender<bool>,
     pub(crate) containers: Mutex<HashMap<String, ContainerShared>>,
 }
 
 /// The present start of a container.
 #[derive(Clone)]
 pub(crate) struct ContainerShared {
+    /// Its place in the Pod's list.
+    pub(crate) index: usize,
+    /// Which of its starts.
+    pub(crate) attempt: u32,
+    pub(crate) memory_limit_bytes: Option<u64>,
     pub(crate) spec: Option<crate::guardian::ProcessSpec>,
     pub(crate) pid: Option<i32>,
     /// The logs of this start and the one before; the newest last.
@@ -238,10 +236,21 @@ impl Kubelet {
             sink,
             config,
             builds: start::Builds::default(),
+            mounting: tokio::sync::OnceCell::new(),
+            front: std::sync::OnceLock::new(),
             epoch: (Moment::now(), Instant::now()),
             pods: Mutex::default(),
         });
+        if node.settings.memory_limits == MemoryLimits::Enforced {
+            tokio::spawn(memory::enforce(Arc::downgrade(&node)));
+        }
         Kubelet { node }
+    }
+
+    /// Tells where Services are reached on this machine. It matters where calls are not intercepted: there the
+    /// variables `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` of Pods started from now on name these addresses.
+    pub fn follow_front(&self, addresses: watch::Receiver<Vec<FrontAddress>>) {
+        let _ = self.node.front.set(addresses);
     }
 
     /// A Pod bound to this node was added or changed. Its deletion timestamp starts its end.
@@ -275,11 +284,7 @@ impl Kubelet {
                     shared,
                 },
             )),
-            Err(why) => tracing::error!(
-                pod = pod_ref.name,
-                why,
-                "the pod has no place on the network"
-            ),
+            Err(why) => tracing::error!(pod = pod_ref.name, why, "the pod has no place on the network"),
         }
     }
 
@@ -299,10 +304,7 @@ impl Kubelet {
                 let (done_tx, done) = tokio::sync::oneshot::channel();
                 entry
                     .messages
-                    .send(actor::Message::ShutDown {
-                        grace,
-                        done: done_tx,
-                    })
+                    .send(actor::Message::ShutDown { grace, done: done_tx })
                     .ok()
                     .map(|()| done)
             };
@@ -316,10 +318,7 @@ impl Kubelet {
     /// The Pods on this node.
     #[must_use]
     pub fn pods(&self) -> Vec<PodRef> {
-        let mut all: Vec<PodRef> = lock(&self.node.pods)
-            .values()
-            .map(|entry| entry.pod.clone())
-            .collect();
+        let mut all: Vec<PodRef> = lock(&self.node.pods).values().map(|entry| entry.pod.clone()).collect();
         all.sort_unstable();
         all
     }
@@ -334,12 +333,7 @@ impl Kubelet {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub fn logs(
-        &self,
-        uid: &str,
-        container: &str,
-        options: LogOptions,
-    ) -> Result<mpsc::Receiver<Bytes>, Unavailable> {
+    pub fn logs(&self, uid: &str, container: &str, options: LogOptions) -> Result<mpsc::Receiver<Bytes>, Unavailable> {
         let entry = self.entry(uid)?;
         let none = |why| Unavailable::NoContainer {
             pod: entry.pod.name.clone(),
@@ -347,15 +341,9 @@ impl Kubelet {
             why,
         };
         let containers = lock(&entry.shared.containers);
-        let found = containers
-            .get(container)
-            .ok_or_else(|| none("waiting to start"))?;
+        let found = containers.get(container).ok_or_else(|| none("waiting to start"))?;
         let age = if options.previous { 2 } else { 1 };
-        let path = found
-            .logs
-            .len()
-            .checked_sub(age)
-            .and_then(|at| found.logs.get(at));
+        let path = found.logs.len().checked_sub(age).and_then(|at| found.logs.get(at));
         let path = path.ok_or_else(|| none("previous terminated container not found"))?;
         let live = found.live.clone().filter(|_| !options.previous);
         Ok(logs::read(path.clone(), options, live))
@@ -365,11 +353,7 @@ impl Kubelet {
     ///
     /// # Errors
     /// [`Unavailable`] or what the connection says, both as I/O errors.
-    pub async fn port_forward(
-        &self,
-        uid: &str,
-        port: u16,
-    ) -> std::io::Result<tokio::net::TcpStream> {
+    pub async fn port_forward(&self, uid: &str, port: u16) -> std::io::Result<tokio::net::TcpStream> {
         let entry = self.entry(uid).map_err(std::io::Error::other)?;
         let network = &entry.shared.network;
         let mesh = tokio::net::TcpStream::connect(self.node.network.reach(network.api, port)).await;
@@ -421,6 +405,9 @@ impl Node {
 impl ContainerShared {
     pub(crate) fn new() -> Self {
         ContainerShared {
+            index: 0,
+            attempt: 0,
+            memory_limit_bytes: None,
             spec: None,
             pid: None,
             logs: Vec::new(),
@@ -442,10 +429,7 @@ impl ContainerShared {
 
 /// Whether the Pod's phase says that it has ended; such a Pod is not started again by a new node.
 fn is_over(pod: &Pod) -> bool {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed")) && pod.metadata.deletion_timestamp.is_none()
 }
 

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod environment;
+pub mod front;
 pub mod guardian;
 pub mod image;
 pub mod kubelet;
@@ -10,6 +11,8 @@ pub mod lifecycle;
 pub mod logs;
 pub mod network;
 pub mod services;
+
+mod volumes;
 
 mod probes;
 mod procfs;

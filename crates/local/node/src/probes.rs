@@ -53,14 +53,8 @@ impl Question {
     pub(crate) fn of_probe(probe: &Probe, container: &Container) -> Self {
         Self::first([
             probe.exec.as_ref().map(exec),
-            probe
-                .http_get
-                .as_ref()
-                .map(|action| http(action, container)),
-            probe
-                .tcp_socket
-                .as_ref()
-                .map(|action| tcp(action, container)),
+            probe.http_get.as_ref().map(|action| http(action, container)),
+            probe.tcp_socket.as_ref().map(|action| tcp(action, container)),
             probe.grpc.as_ref().map(grpc),
         ])
     }
@@ -69,19 +63,12 @@ impl Question {
     pub(crate) fn of_hook(handler: &LifecycleHandler, container: &Container) -> Self {
         Self::first([
             handler.exec.as_ref().map(exec),
+            handler.http_get.as_ref().map(|action| http(action, container)),
+            handler.tcp_socket.as_ref().map(|action| tcp(action, container)),
             handler
-                .http_get
+                .sleep
                 .as_ref()
-                .map(|action| http(action, container)),
-            handler
-                .tcp_socket
-                .as_ref()
-                .map(|action| tcp(action, container)),
-            handler.sleep.as_ref().map(|sleep| {
-                Question::Sleep(Duration::from_secs(
-                    u64::try_from(sleep.seconds).unwrap_or(0),
-                ))
-            }),
+                .map(|sleep| Question::Sleep(Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0)))),
         ])
     }
 
@@ -122,25 +109,17 @@ fn http(action: &HTTPGetAction, container: &Container) -> Question {
 }
 
 fn tcp(action: &TCPSocketAction, container: &Container) -> Question {
-    target(action.host.as_ref(), &action.port, container)
-        .map_or_else(Question::Invalid, Question::Tcp)
+    target(action.host.as_ref(), &action.port, container).map_or_else(Question::Invalid, Question::Tcp)
 }
 
 fn grpc(action: &GRPCAction) -> Question {
     match u16::try_from(action.port) {
-        Ok(port) => Question::Grpc(
-            Target { host: None, port },
-            action.service.clone().unwrap_or_default(),
-        ),
+        Ok(port) => Question::Grpc(Target { host: None, port }, action.service.clone().unwrap_or_default()),
         Err(_) => Question::Invalid(format!("{} is no port", action.port)),
     }
 }
 
-fn target(
-    host: Option<&String>,
-    port: &IntOrString,
-    container: &Container,
-) -> Result<Target, String> {
+fn target(host: Option<&String>, port: &IntOrString, container: &Container) -> Result<Target, String> {
     let number = match port {
         IntOrString::Int(number) => Some(*number),
         IntOrString::String(name) => container

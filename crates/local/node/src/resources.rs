@@ -5,11 +5,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// The value of a `resourceFieldRef`: the amount divided by the divisor, rounded up. Without a limit the node's
 /// own amount counts, as in a cluster. `None` for a resource that cannot be asked for.
-pub(crate) fn field_value(
-    field: &ResourceFieldSelector,
-    container: &Container,
-    pod: &Pod,
-) -> Option<String> {
+pub(crate) fn field_value(field: &ResourceFieldSelector, container: &Container, pod: &Pod) -> Option<String> {
     let named = field.container_name.as_deref().and_then(|name| {
         let spec = pod.spec.as_ref()?;
         spec.containers
@@ -32,9 +28,7 @@ pub(crate) fn field_value(
     };
     let amount = match (declared, list, resource) {
         (Some(quantity), ..) => milli(quantity)?,
-        (None, "limits", "cpu") => {
-            std::thread::available_parallelism().map_or(1, usize::from) as i128 * 1000
-        }
+        (None, "limits", "cpu") => std::thread::available_parallelism().map_or(1, usize::from) as i128 * 1000,
         (None, "limits", "memory") => memory_total_bytes()? * 1000,
         (None, ..) => 0,
     };
@@ -77,17 +71,8 @@ pub(crate) fn milli(quantity: &Quantity) -> Option<i128> {
 
 fn memory_total_bytes() -> Option<i128> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    Some(
-        line.trim()
-            .strip_suffix("kB")?
-            .trim()
-            .parse::<i128>()
-            .ok()?
-            * 1024,
-    )
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<i128>().ok()? * 1024)
 }
 
 #[cfg(test)]

@@ -16,17 +16,54 @@
 //! `sum(rate(http_requests_total{namespace="default",pod=~"web-1|web-2"}[1m])) by (pod)`.
 
 pub mod config;
-pub mod go;
+
 pub mod template;
 
-mod association;
-pub mod query;
-mod registry;
+pub mod go;
+
 mod resources;
+
+mod association;
+
+pub mod query;
+
 mod rule;
 
+mod registry;
+
+mod compiled;
+
+pub mod source;
+
+pub mod value;
+
+pub mod resource_metrics;
+
+mod discovery;
+
+pub mod planner;
+
+mod engine;
+
+mod objects;
+
+mod prometheus;
+
+pub mod provider;
+
+pub mod serve;
+
+pub mod flags;
+
 pub use association::Association;
+pub use compiled::{BAD_RULE, Compiled};
 pub use config::Config;
+pub use discovery::{Offered, QueryStatus};
+pub use engine::{Adapter, AdapterOptions};
+pub use objects::{ClusterObjects, PodCache, mapper_of};
+pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
-pub use resources::{ApiResource, GroupResource, ResourceMapper};
-pub use rule::{Filter, Rule};
+pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
+pub use rule::{Asked, Filter, Rule};
+pub use serve::MetricsService;
+pub use source::{MetricsQuery, ObjectLookup};

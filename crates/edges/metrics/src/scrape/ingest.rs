@@ -1,15 +1,18 @@
 //! From a body to stored samples: what one target's scrapes remember of each other.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use promql::exposition::protobuf::{ClassicBuckets, Families};
 use promql::exposition::text::{Dialect, Parser};
-use promql::exposition::{Entry, Format, ParseError, Sample, Series};
-use promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
-use promql::sample::STALE_NAN;
+use promql::exposition::{Entry, Format, MetricKind, ParseError, open_metrics_float, parse_value};
+use promql::labels::{BUCKET_BOUND, Labels, LabelsBuilder, METRIC_NAME};
+use promql::sample::{STALE_NAN, Value};
 use promql::store::{AppendError, Head, SeriesRef};
 use thiserror::Error;
 
+use super::relabel::relabel;
 use super::{Body, Conflict, FetchError, Target, Timestamps};
 use crate::Store;
 use crate::store::Metadata;
@@ -34,9 +37,6 @@ pub enum ScrapeError {
         /// What is wrong.
         problem: String,
     },
-    /// A target that sends a format which it was not asked for.
-    #[error("the body's format is not supported")]
-    Format,
 }
 
 /// Names of the series about the scrape itself, in the order in which they are stored.
@@ -61,6 +61,9 @@ pub(super) struct Ingest {
     last_ms: i64,
 }
 
+/// The entry of a series that relabelling drops.
+const DROPPED: usize = usize::MAX;
+
 /// A series of the target.
 struct Remembered {
     labels: Labels,
@@ -73,7 +76,23 @@ struct Remembered {
 struct Row {
     entry: usize,
     timestamp_ms: Option<i64>,
-    value: f64,
+    value: Value,
+}
+
+/// A body's samples.
+#[derive(Default)]
+struct Parsed {
+    /// Those that are stored.
+    rows: Vec<Row>,
+    /// How many there were before relabelling.
+    scraped: usize,
+}
+
+impl Parsed {
+    fn add(&mut self, row: Option<Row>) {
+        self.scraped += 1;
+        self.rows.extend(row);
+    }
 }
 
 impl Ingest {
@@ -106,7 +125,8 @@ impl Ingest {
         let parsed = body
             .map_err(ScrapeError::from)
             .and_then(|body| self.parse(store, &body));
-        let rows = parsed.as_deref().unwrap_or(&[]);
+        let nothing = Parsed::default();
+        let Parsed { rows, scraped } = parsed.as_ref().unwrap_or(&nothing);
         let added = if parsed.is_ok() {
             self.entries.len() - entries_before
         } else {
@@ -116,20 +136,20 @@ impl Ingest {
         let mut head = store.head_mut();
         for row in rows {
             let remembered = &mut self.entries[row.entry];
-            append(&mut head, remembered, row.timestamp_ms.unwrap_or(time_ms), row.value);
+            append(&mut head, remembered, row.timestamp_ms.unwrap_or(time_ms), &row.value);
             if row.timestamp_ms.is_none() {
                 remembered.seen = self.scrape;
             }
         }
         self.end_vanished(&mut head, time_ms);
         let up = if parsed.is_ok() { 1.0 } else { 0.0 };
-        let scraped = rows.len() as f64;
+        let (scraped, kept) = (*scraped as f64, rows.len() as f64);
         self.append_report(
             &mut head,
             time_ms,
-            [up, duration.as_secs_f64(), scraped, scraped, added as f64],
+            [up, duration.as_secs_f64(), scraped, kept, added as f64],
         );
-        parsed.map(|rows| rows.len())
+        parsed.map(|parsed| parsed.rows.len())
     }
 
     /// Ends all series: the target is gone.
@@ -147,7 +167,7 @@ impl Ingest {
         let mut vanished = false;
         for remembered in &mut self.entries {
             if remembered.seen != 0 && remembered.seen < scrape {
-                append(head, remembered, time_ms, STALE_NAN);
+                append(head, remembered, time_ms, &Value::Float(STALE_NAN));
             }
             vanished |= remembered.seen != scrape;
         }
@@ -158,7 +178,7 @@ impl Ingest {
 
     /// Keeps only the entries of this scrape. Those with times of their own are looked up anew.
     fn forget_unseen(&mut self) {
-        let mut moved = vec![usize::MAX; self.entries.len()];
+        let mut moved = vec![DROPPED; self.entries.len()];
         let mut kept = Vec::with_capacity(self.entries.len());
         for (at, remembered) in std::mem::take(&mut self.entries).into_iter().enumerate() {
             if remembered.seen == self.scrape {
@@ -168,46 +188,117 @@ impl Ingest {
         }
         self.entries = kept;
         self.known.retain(|_, entry| {
-            *entry = moved[*entry];
-            *entry != usize::MAX
+            // Dropped series are tried anew, so that those which a target no longer has do not pile up.
+            *entry = moved.get(*entry).copied().unwrap_or(DROPPED);
+            *entry != DROPPED
         });
     }
 
     fn append_report(&mut self, head: &mut Head, time_ms: i64, values: [f64; REPORT.len()]) {
         for ((labels, series), value) in self.report.iter_mut().zip(values) {
-            append_to(head, labels, series, time_ms, value);
+            append_to(head, labels, series, time_ms, &Value::Float(value));
         }
     }
 
     // --- reading the body -----------------------------------------------------------------------
 
-    fn parse(&mut self, store: &Store, body: &Body) -> Result<Vec<Row>, ScrapeError> {
-        let dialect = match body.format {
-            Format::Text => Dialect::Text,
-            Format::OpenMetrics => Dialect::OpenMetrics,
-            Format::Protobuf => return Err(ScrapeError::Format),
+    fn parse(&mut self, store: &Store, body: &Body) -> Result<Parsed, ScrapeError> {
+        match body.format {
+            Format::Text => self.parse_text(store, Parser::new(&body.bytes, Dialect::Text)?),
+            Format::OpenMetrics => self.parse_text(store, Parser::new(&body.bytes, Dialect::OpenMetrics)?),
+            Format::Protobuf => self.parse_protobuf(store, Families::new(&body.bytes, ClassicBuckets::Unless)),
+        }
+    }
+
+    fn parse_text(&mut self, store: &Store, mut parser: Parser<'_>) -> Result<Parsed, ScrapeError> {
+        let mut parsed = Parsed {
+            rows: Vec::with_capacity(self.entries.len()),
+            scraped: 0,
         };
-        let samples_max = self.target.settings.samples_max;
-        let mut rows = Vec::with_capacity(self.entries.len());
-        let mut parser = Parser::new(&body.bytes, dialect)?;
+        let mut last_kind = MetricKind::Unknown;
         while let Some(entry) = parser.next_entry()? {
             match entry {
-                Entry::Sample(_) if rows.len() >= samples_max => return Err(ScrapeError::Samples(samples_max)),
-                Entry::Sample(sample) => rows.push(self.row(&sample)?),
+                Entry::Sample(sample) => {
+                    self.check_count(&parsed.rows)?;
+                    let raw = sample.series.raw();
+                    let labels = sample.series.labels().map(|(name, value)| {
+                        let value = if is_bound(last_kind, &name) {
+                            plain_bound(value)
+                        } else {
+                            value
+                        };
+                        (name, value)
+                    });
+                    parsed.add(self.row(raw, labels, Value::Float(sample.value), sample.timestamp_ms)?);
+                }
                 Entry::Help { family, text } => self.describe(store, &family, |entry| entry.help = text.into_owned()),
-                Entry::Type { family, kind } => self.describe(store, &family, |entry| entry.kind = kind),
+                Entry::Type { family, kind } => {
+                    last_kind = kind;
+                    self.describe(store, &family, |entry| entry.kind = kind);
+                }
                 Entry::Unit { family, unit } => self.describe(store, &family, |entry| entry.unit = unit.to_owned()),
             }
         }
-        Ok(rows)
+        Ok(parsed)
     }
 
-    fn row(&mut self, sample: &Sample<'_>) -> Result<Row, ScrapeError> {
-        let raw = sample.series.raw();
+    fn parse_protobuf(&mut self, store: &Store, mut families: Families<'_>) -> Result<Parsed, ScrapeError> {
+        let mut parsed = Parsed {
+            rows: Vec::with_capacity(self.entries.len()),
+            scraped: 0,
+        };
+        let mut raw = String::new();
+        while let Some(family) = families.next_family()? {
+            self.describe(store, &family.name, |entry| {
+                *entry = Metadata {
+                    kind: family.kind,
+                    help: family.help,
+                    unit: family.unit,
+                };
+            });
+            for sample in family.samples {
+                self.check_count(&parsed.rows)?;
+                raw.clear();
+                sample
+                    .labels
+                    .iter()
+                    .for_each(|(name, value)| raw.extend([name, "\0", value, "\0"]));
+                let labels = sample.labels.iter().map(|(name, value)| (name.into(), value.into()));
+                parsed.add(self.row(&raw, labels, sample.value, sample.timestamp_ms)?);
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn check_count(&self, rows: &[Row]) -> Result<(), ScrapeError> {
+        let samples_max = self.target.settings.samples_max;
+        if rows.len() < samples_max {
+            Ok(())
+        } else {
+            Err(ScrapeError::Samples(samples_max))
+        }
+    }
+
+    /// A sample's row. `raw` is the series as the body spells it; `labels` are read where that is new.
+    fn row<'a>(
+        &mut self,
+        raw: &str,
+        labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+        value: Value,
+        timestamp_ms: Option<i64>,
+    ) -> Result<Option<Row>, ScrapeError> {
         let entry = match self.known.get(raw) {
+            Some(&DROPPED) => return Ok(None),
             Some(&entry) => entry,
             None => {
-                let labels = self.labels(sample.series)?;
+                let problem = |problem| ScrapeError::Labels {
+                    series: readable(raw),
+                    problem,
+                };
+                let Some(labels) = self.labels(labels).map_err(problem)? else {
+                    self.known.insert(raw.into(), DROPPED);
+                    return Ok(None);
+                };
                 self.entries.push(Remembered {
                     labels,
                     series: None,
@@ -217,39 +308,33 @@ impl Ingest {
                 self.entries.len() - 1
             }
         };
-        let timestamp_ms = sample
-            .timestamp_ms
-            .filter(|_| self.target.settings.timestamps == Timestamps::Body);
-        Ok(Row {
+        let timestamp_ms = timestamp_ms.filter(|_| self.target.settings.timestamps == Timestamps::Body);
+        Ok(Some(Row {
             entry,
             timestamp_ms,
-            value: sample.value,
-        })
+            value,
+        }))
     }
 
-    /// The labels under which a series of the body is stored.
-    fn labels(&self, series: Series<'_>) -> Result<Labels, ScrapeError> {
+    /// The labels under which a series of the body is stored; `None` where relabelling drops it.
+    fn labels<'a>(&self, pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Option<Labels>, String> {
         let settings = &self.target.settings;
-        let problem = |problem: String| ScrapeError::Labels {
-            series: series.raw().chars().take(200).collect(),
-            problem,
-        };
         let mut builder = LabelsBuilder::new();
-        for (name, value) in series.labels() {
+        for (name, value) in pairs {
             if builder.get(&name).is_some() {
-                return Err(problem(format!("the label {name} occurs twice")));
+                return Err(format!("the label {name} occurs twice"));
             }
             if name.len() > settings.label_name_bytes_max {
-                return Err(problem(format!(
+                return Err(format!(
                     "a label name is longer than {} bytes",
                     settings.label_name_bytes_max
-                )));
+                ));
             }
             if value.len() > settings.label_value_bytes_max {
-                return Err(problem(format!(
+                return Err(format!(
                     "the value of {name} is longer than {} bytes",
                     settings.label_value_bytes_max
-                )));
+                ));
             }
             builder.set(&name, &value);
         }
@@ -270,9 +355,9 @@ impl Ingest {
         }
         let labels = builder.build();
         if labels.len() > settings.labels_max {
-            return Err(problem(format!("more than {} labels", settings.labels_max)));
+            return Err(format!("more than {} labels", settings.labels_max));
         }
-        Ok(labels)
+        Ok(relabel(labels, &settings.metric_relabel))
     }
 
     fn describe(&mut self, store: &Store, family: &str, change: impl FnOnce(&mut Metadata)) {
@@ -286,20 +371,42 @@ impl Ingest {
     }
 }
 
+/// A series for an error message.
+fn readable(raw: &str) -> String {
+    raw.replace('\0', " ").chars().take(200).collect()
+}
+
+/// Whether a label holds a number that Prometheus writes in one way, so that `le="1"` and `le="1.0"` are one.
+fn is_bound(kind: MetricKind, label: &str) -> bool {
+    match kind {
+        MetricKind::Histogram => label == BUCKET_BOUND,
+        MetricKind::Summary => label == "quantile",
+        _ => false,
+    }
+}
+
+fn plain_bound(value: Cow<'_, str>) -> Cow<'_, str> {
+    parse_value(&value).map_or(value, |bound| open_metrics_float(bound).into())
+}
+
 /// Appends to a remembered series. A refusal is counted by the store; it concerns one sample, not the scrape.
-fn append(head: &mut Head, remembered: &mut Remembered, time_ms: i64, value: f64) {
+fn append(head: &mut Head, remembered: &mut Remembered, time_ms: i64, value: &Value) {
     append_to(head, &remembered.labels, &mut remembered.series, time_ms, value);
 }
 
-fn append_to(head: &mut Head, labels: &Labels, series: &mut Option<SeriesRef>, time_ms: i64, value: f64) {
+fn append_to(head: &mut Head, labels: &Labels, series: &mut Option<SeriesRef>, time_ms: i64, value: &Value) {
+    let push = |head: &mut Head, series| match value {
+        Value::Float(value) => head.append(series, time_ms, *value),
+        Value::Histogram(histogram) => head.append_histogram(series, time_ms, histogram.clone()),
+    };
     if let Some(known) = *series
-        && head.append(known, time_ms, value) != Err(AppendError::Gone)
+        && push(head, known) != Err(AppendError::Gone)
     {
         return;
     }
     *series = head.series(labels).ok().map(|(series, _)| series);
     if let Some(series) = *series {
         // The reference is fresh, so that only the sample itself can be refused.
-        let _ = head.append(series, time_ms, value);
+        let _ = push(head, series);
     }
 }

@@ -123,8 +123,14 @@ async fn a_failed_scrape_ends_the_series_and_says_why() {
     let answers = vec![Ok("a 1\n"), Err(FetchError::Connect("connection refused".into()))];
     let (series, statuses) = run(answers, target(), 6).await;
     assert_eq!(statuses[0].last_error.as_deref(), Some("no answer: connection refused"));
-    assert!(series[0].starts_with(r#"a{instance="i", job="web"} 1 stale"#), "{series:?}");
-    assert!(series[1].starts_with(r#"up{instance="i", job="web"} 1 0"#), "{series:?}");
+    assert!(
+        series[0].starts_with(r#"a{instance="i", job="web"} 1 stale"#),
+        "{series:?}"
+    );
+    assert!(
+        series[1].starts_with(r#"up{instance="i", job="web"} 1 0"#),
+        "{series:?}"
+    );
     let answers = vec![Ok("a 1\n"), Ok("a 1\nb one\n")];
     let (series, statuses) = run(answers, target(), 6).await;
     assert_eq!(statuses[0].health, Health::Down);
@@ -242,4 +248,82 @@ async fn a_simulated_day_of_scrapes_is_on_schedule() {
     let gaps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(times.len(), 24 * 60 + 1, "a scrape a minute, and the end");
     assert!(gaps[..gaps.len() - 1].iter().all(|&gap| gap == 60_000), "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_of_buckets_have_one_spelling() {
+    let body = "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 1\n# TYPE g gauge\ng{le=\"1\"} 1\n";
+    let (series, _) = run(vec![Ok(body)], target(), 1).await;
+    assert!(
+        series[0].starts_with(r#"g{instance="i", job="web", le="1"} 1"#),
+        "{series:?}"
+    );
+    assert!(
+        series[1].starts_with(r#"h_bucket{instance="i", job="web", le="+Inf"} 1"#),
+        "{series:?}"
+    );
+    assert!(
+        series[2].starts_with(r#"h_bucket{instance="i", job="web", le="1.0"} 1"#),
+        "{series:?}"
+    );
+}
+
+#[test]
+fn a_native_histogram_is_stored_and_ended() {
+    use promql::exposition::wire::{put_bytes_field, put_double_field, put_varint, put_varint_field};
+    let nest = |parts: &[(u64, &[u8])]| {
+        let mut message = Vec::new();
+        parts
+            .iter()
+            .for_each(|(field, bytes)| put_bytes_field(&mut message, *field, bytes));
+        message
+    };
+    let mut histogram = Vec::new();
+    put_varint_field(&mut histogram, 1, 3);
+    put_double_field(&mut histogram, 2, 4.5);
+    put_double_field(&mut histogram, 6, 0.001);
+    put_varint_field(&mut histogram, 7, 3);
+    let mut family = nest(&[(1, b"latency"), (4, &nest(&[(7, &histogram)]))]);
+    put_varint_field(&mut family, 3, 4);
+    let mut body = Vec::new();
+    put_varint(&mut body, family.len() as u64);
+    body.extend(family);
+
+    let store = Store::new(Limits::default());
+    let mut ingest = Ingest::new(&target());
+    let body = Body {
+        format: Format::Protobuf,
+        bytes: body.into(),
+    };
+    let stored = ingest.scraped(&store, 1000, Duration::ZERO, Ok(body));
+    assert_eq!(stored.expect("a valid body"), 1);
+    ingest.end(&store, 2000);
+    let latency = promql::matcher::Matcher::equal("__name__", "latency");
+    let series = store.head().select(std::slice::from_ref(&latency), 0, 3000)[0].read(0, 3000);
+    assert_eq!(series.histograms[0].histogram.count, 3.0);
+    assert!(is_stale_nan(series.floats[0].value));
+}
+
+#[tokio::test(start_paused = true)]
+async fn relabelling_drops_and_rewrites_samples() {
+    let rule = |yaml: &str| relabel::Relabel::new(serde_saphyr::from_str(yaml).expect("a rule")).expect("a valid rule");
+    let metric_relabel = vec![
+        rule("{source_labels: [__name__], regex: noise, action: drop}"),
+        rule("{regex: secret, action: labeldrop}"),
+    ];
+    let settings = Arc::new(Settings {
+        metric_relabel,
+        ..Settings::default()
+    });
+    let (series, _) = run(
+        vec![Ok("noise 1\na{secret=\"x\"} 2\n")],
+        Target { settings, ..target() },
+        14,
+    )
+    .await;
+    assert!(
+        series[0].starts_with(r#"a{instance="i", job="web"} 2 2 2"#),
+        "{series:?}"
+    );
+    assert_eq!(series.len(), 2, "{series:?}");
 }

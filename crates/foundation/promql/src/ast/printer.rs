@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Formatter, Result};
 
 use super::{
     AggregateExpr, At, BinaryExpr, Call, Cardinality, Duration, DurationExpr, DurationKind, Expr, ExprKind,
-    MatrixSelector, NumberLiteral, RangeExtension, Sign, Subquery, TimeShift, VectorMatching, VectorSelector,
+    MatrixSelector, NumberLiteral, RangeExtension, Sign, StringLiteral, Subquery, TimeShift, VectorMatching,
+    VectorSelector,
 };
 use crate::labels::{METRIC_NAME, Quoted, is_plain_label_name, is_plain_metric_name};
 use crate::matcher::{MatchOp, Matcher};
@@ -14,7 +15,7 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match &self.kind {
             ExprKind::Number(number) => number.fmt(f),
-            ExprKind::String(text) => Quoted(text).fmt(f),
+            ExprKind::String(literal) => literal.fmt(f),
             ExprKind::Paren(inner) => write!(f, "({inner})"),
             ExprKind::Unary(Sign::Plus, inner) => write!(f, "+{inner}"),
             ExprKind::Unary(Sign::Minus, inner) => write!(f, "-{inner}"),
@@ -33,6 +34,20 @@ impl Display for Expr {
             ExprKind::Matrix(matrix) => matrix.fmt(f),
             ExprKind::Subquery(subquery) => subquery.fmt(f),
         }
+    }
+}
+
+impl Display for StringLiteral {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Some(bytes) = &self.bytes else {
+            return Quoted(&self.text).fmt(f);
+        };
+        f.write_str("\"")?;
+        for chunk in bytes.utf8_chunks() {
+            f.write_str(Quoted(chunk.valid()).to_string().trim_matches('"'))?;
+            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
+        }
+        f.write_str("\"")
     }
 }
 
@@ -252,7 +267,7 @@ fn write_millis(f: &mut Formatter<'_>, millis: i64) -> fmt::Result {
     f.write_str(if millis < 0 { "-" } else { "" })?;
     let mut rest = millis.unsigned_abs();
     for (name, unit, exact) in UNITS {
-        if rest >= unit && (!exact || rest % unit == 0) {
+        if rest >= unit && (!exact || rest.is_multiple_of(unit)) {
             write!(f, "{}{name}", rest / unit)?;
             rest %= unit;
         }

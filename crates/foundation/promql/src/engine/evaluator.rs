@@ -1,6 +1,7 @@
 //! Walking the syntax tree.
 
 use super::annotations::Notes;
+use super::bucket_use::BucketUse;
 use super::budget::Budget;
 use super::column::{Cell, Column, Series, merge_equal_labels};
 use super::invariant::is_invariant;
@@ -52,6 +53,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) budget: Budget<'a>,
     pub(super) times: QueryTimes,
     pub(super) notes: Notes,
+    pub(super) bucket_use: BucketUse,
 }
 
 /// Times are milliseconds; beyond this, about 146 million years, sums of a few of them could overflow.
@@ -176,6 +178,7 @@ impl<'a> Evaluator<'a> {
             budget,
             times,
             notes: Notes::default(),
+            bucket_use: BucketUse::default(),
         })
     }
 
@@ -198,9 +201,17 @@ impl<'a> Evaluator<'a> {
     }
 
     fn eval_node(&mut self, expr: &Expr, steps: &Steps) -> Result<Data, QueryError> {
+        let outside = self.bucket_use;
+        self.bucket_use = outside.inside(expr);
+        let data = self.eval_kind(expr, steps);
+        self.bucket_use = outside;
+        data
+    }
+
+    fn eval_kind(&mut self, expr: &Expr, steps: &Steps) -> Result<Data, QueryError> {
         match &expr.kind {
             ExprKind::Number(number) => Ok(Data::Scalar(vec![number.value; steps.count])),
-            ExprKind::String(text) => Ok(Data::String(text.clone())),
+            ExprKind::String(literal) => Ok(Data::String(literal.text.clone())),
             ExprKind::Paren(inner) => self.eval(inner, steps),
             ExprKind::Unary(Sign::Plus, inner) => self.eval(inner, steps),
             ExprKind::Unary(Sign::Minus, inner) => Ok(negated(self.eval(inner, steps)?)),
@@ -230,8 +241,18 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn string<'e>(&self, expr: &'e Expr) -> Result<&'e str, QueryError> {
         match &expr.unwrapped().kind {
-            ExprKind::String(text) => Ok(text),
+            ExprKind::String(literal) => Ok(&literal.text),
             _ => Err(QueryError::execution("expected a string literal")),
+        }
+    }
+
+    /// A string that is the name of a label; `what` begins the sentence if it cannot be one.
+    pub(super) fn label_name<'e>(&self, expr: &'e Expr, what: &str) -> Result<&'e str, QueryError> {
+        match &expr.unwrapped().kind {
+            ExprKind::String(literal) if literal.text.is_empty() || literal.bytes.is_some() => {
+                Err(QueryError::execution(format_args!("{what} {literal}")))
+            }
+            _ => self.string(expr),
         }
     }
 
@@ -241,8 +262,12 @@ impl<'a> Evaluator<'a> {
         let end = ranges.shift.apply(steps.start_ms);
         let start = end.saturating_sub(ranges.range_ms).saturating_add(1);
         let mut matrix = Vec::new();
-        for series in ranges.series {
-            let data = series.data.between(start, end);
+        for series in &ranges.series {
+            let mut data = series.data.between(start, end);
+            if ranges.extension.is_some() {
+                data.floats = self.extended_points(&series.data, &ranges, end)?;
+            }
+
             let labels = if series.drop_name {
                 data.labels.without_metric_schema()
             } else {

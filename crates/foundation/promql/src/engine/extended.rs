@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use super::QueryError;
-use super::annotations::{Note, Notes, metric_name};
-use super::column::{Column, Series};
-use super::evaluator::{Evaluator, Steps};
+use super::annotations::{Note, Notes};
 use super::range_functions::Window;
-use super::rate::{Kind, add, is_start_reset, subtract};
-use super::selection::{Reach, advance};
-use crate::ast::{RangeExtension, Span, VectorSelector};
-use crate::histogram::{CounterResetHint, FloatHistogram};
-use crate::sample::{FloatPoint, HistogramPoint, Value, is_stale_nan};
+use super::rate::{Kind, is_start_reset};
+use crate::ast::RangeExtension;
+use crate::histogram::CounterResetHint;
+use crate::sample::{FloatPoint, Value};
+
+mod histograms;
+mod selector;
 
 pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option<Value> {
     if window.is_mixed() {
@@ -27,13 +26,35 @@ pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option
             increase
         }));
     }
-    let mut increase = histogram_increase(window, kind, notes)?;
+    let mut increase = histograms::histogram_increase(window, kind, notes)?;
     if kind == Kind::Rate {
         increase.divide(seconds);
     }
     increase.counter_reset_hint = CounterResetHint::Gauge;
     increase.compact();
     Some(Value::Histogram(Arc::new(increase)))
+}
+
+/// The points of an extended range, with one at each edge.
+pub(super) fn points(window: &Window<'_>) -> Vec<FloatPoint> {
+    let floats = window.floats;
+    if floats.is_empty() {
+        return Vec::new();
+    }
+    let (first, last) = edges(floats, |point| point.timestamp_ms, window);
+    if floats[last].timestamp_ms <= window.start_ms {
+        return Vec::new();
+    }
+    let lookback_start = window.start_ms.saturating_sub(window.lookback_ms);
+    let left = left_edge(window, first, lookback_start, Kind::Delta).value;
+    let right = right_edge(window, last, lookback_start, Kind::Delta).value;
+    let inside = |point: &&FloatPoint| point.timestamp_ms > window.start_ms && point.timestamp_ms < window.end_ms;
+    let inner = floats[first..=last].iter().filter(inside).copied();
+    let edge = |timestamp_ms: i64, value: f64| std::iter::once(FloatPoint { timestamp_ms, value });
+    edge(window.start_ms, left)
+        .chain(inner)
+        .chain(edge(window.end_ms, right))
+        .collect()
 }
 
 fn is_smoothed(window: &Window<'_>) -> bool {
@@ -83,14 +104,21 @@ fn zero_at(timestamp_ms: i64) -> FloatPoint {
 }
 
 /// Whether start times say that a counter began behind `time_ms`.
-fn began_after(time_ms: i64, started: Started) -> bool {
+fn began_after(window: &Window<'_>, time_ms: i64, started: Started) -> bool {
     started.start > time_ms
         && started.point.timestamp_ms > time_ms
-        && is_start_reset(time_ms, time_ms, started.start, started.point.timestamp_ms)
+        && is_start_reset(
+            window.dialect,
+            time_ms,
+            time_ms,
+            started.start,
+            started.point.timestamp_ms,
+        )
 }
 
-fn resets_between(before: Started, after: Started) -> bool {
+fn resets_between(window: &Window<'_>, before: Started, after: Started) -> bool {
     is_start_reset(
+        window.dialect,
         before.start,
         before.point.timestamp_ms,
         after.start,
@@ -107,7 +135,8 @@ fn float_increase(window: &Window<'_>, kind: Kind) -> Option<f64> {
     let lookback_start = window.start_ms.saturating_sub(window.lookback_ms);
     let one = started(window, first);
     if is_smoothed(window) && one.point.timestamp_ms > window.end_ms {
-        let usable = kind.is_counter() && began_after(lookback_start, one) && !began_after(window.end_ms, one);
+        let usable =
+            kind.is_counter() && began_after(window, lookback_start, one) && !began_after(window, window.end_ms, one);
         if !usable {
             return None;
         }
@@ -135,18 +164,18 @@ fn left_edge(window: &Window<'_>, first: usize, lookback_start: i64, kind: Kind)
         return edge(one.point.value, one.start);
     }
     if one.point.timestamp_ms > start_ms {
-        if !counter || !began_after(lookback_start, one) {
+        if !counter || !began_after(window, lookback_start, one) {
             return edge(one.point.value, start);
         }
-        if began_after(start_ms, one) || !is_smoothed(window) {
+        if began_after(window, start_ms, one) || !is_smoothed(window) {
             return edge(0.0, start);
         }
         return edge(interpolate(zero_at(one.start), one.point, start_ms, counter), start);
     }
     let mut next = started(window, first + 1);
-    if counter && began_after(start_ms, next) {
+    if counter && began_after(window, start_ms, next) {
         next.point = zero_at(next.start);
-    } else if counter && resets_between(one, next) {
+    } else if counter && resets_between(window, one, next) {
         one.point = zero_at(next.start);
         start = next.start;
     }
@@ -167,19 +196,19 @@ fn right_edge(window: &Window<'_>, last: usize, lookback_start: i64, kind: Kind)
         return edge(one.point.value, start);
     }
     if last == 0 {
-        if !counter || !began_after(lookback_start, one) {
+        if !counter || !began_after(window, lookback_start, one) {
             return edge(one.point.value, start);
         }
-        if began_after(end_ms, one) || !is_smoothed(window) {
+        if began_after(window, end_ms, one) || !is_smoothed(window) {
             return edge(0.0, start);
         }
         return edge(interpolate(zero_at(one.start), one.point, end_ms, counter), start);
     }
     let mut before = started(window, last - 1);
-    if counter && began_after(end_ms, one) {
+    if counter && began_after(window, end_ms, one) {
         one.point = zero_at(one.start);
         start = before.start;
-    } else if counter && resets_between(before, one) {
+    } else if counter && resets_between(window, before, one) {
         before.point = zero_at(one.start);
     }
     let value = if is_smoothed(window) {
@@ -209,192 +238,10 @@ fn lost_by_resets(window: &Window<'_>, left: Edge, right: Edge, inside: std::ops
     let mut lost = 0.0;
     let last = at(window.end_ms, right);
     for now in inside.map(|index| started(window, index)).chain([last]) {
-        if now.point.value < before.point.value || resets_between(before, now) {
+        if now.point.value < before.point.value || resets_between(window, before, now) {
             lost += before.point.value;
         }
         before = now;
     }
     lost
-}
-
-fn histogram_increase(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option<FloatHistogram> {
-    let points = window.histograms;
-    let (first, last) = edges(points, |point| point.timestamp_ms, window);
-    let smoothed = is_smoothed(window);
-    if points[last].timestamp_ms <= window.start_ms || (smoothed && points[first].timestamp_ms > window.end_ms) {
-        return None;
-    }
-    let counter = kind.is_counter();
-    let custom = points[first].histogram.uses_custom_buckets();
-    for point in points.get(first..=last)? {
-        if point.histogram.uses_custom_buckets() != custom {
-            notes.add(Note::MixedSchemas(window.name()), window.span);
-            return None;
-        }
-        if counter && point.histogram.counter_reset_hint == CounterResetHint::Gauge {
-            notes.add(Note::NotCounter(window.name()), window.span);
-        }
-    }
-    let edge = |pair: &[HistogramPoint], time: i64, notes: &mut Notes| {
-        interpolate_histograms(&pair[0], &pair[1], time, counter, window, notes)
-    };
-    let left = if smoothed && points[first].timestamp_ms < window.start_ms {
-        edge(&points[first..first + 2], window.start_ms, notes)?
-    } else {
-        FloatHistogram::clone(&points[first].histogram)
-    };
-    let right = if smoothed && last > 0 && points[last].timestamp_ms > window.end_ms {
-        edge(&points[last - 1..=last], window.end_ms, notes)?
-    } else {
-        FloatHistogram::clone(&points[last].histogram)
-    };
-    if !counter
-        && [&left, &right]
-            .iter()
-            .any(|end| end.counter_reset_hint != CounterResetHint::Gauge)
-    {
-        notes.add(Note::NotGauge(window.name()), window.span);
-    }
-    let mut increase = subtract(&right, &left, window, notes)?;
-    if counter {
-        let mut from = first + 1;
-        let mut before = &left;
-        let spans_reset = |pair: &[HistogramPoint]| pair[1].histogram.is_reset_since(&pair[0].histogram);
-        if smoothed && points[first].timestamp_ms < window.start_ms && spans_reset(&points[first..first + 2]) {
-            // The interpolation at the left edge has dealt with this reset.
-            before = &points[first + 1].histogram;
-            from += 1;
-        }
-        // The last sample is represented by the right edge.
-        if from <= last {
-            for now in points[from..last].iter().map(|point| &*point.histogram).chain([&right]) {
-                if now.is_reset_since(before) {
-                    increase = add(&increase, before, window, notes)?;
-                }
-                before = now;
-            }
-        }
-    }
-    Some(increase)
-}
-
-fn interpolate_histograms(
-    a: &HistogramPoint,
-    b: &HistogramPoint,
-    time_ms: i64,
-    counter: bool,
-    window: &Window<'_>,
-    notes: &mut Notes,
-) -> Option<FloatHistogram> {
-    if time_ms == a.timestamp_ms {
-        return Some(FloatHistogram::clone(&a.histogram));
-    }
-    if time_ms == b.timestamp_ms {
-        return Some(FloatHistogram::clone(&b.histogram));
-    }
-    let share = (time_ms - a.timestamp_ms) as f64 / (b.timestamp_ms - a.timestamp_ms) as f64;
-    if counter && b.histogram.is_reset_since(&a.histogram) {
-        let mut scaled = FloatHistogram::clone(&b.histogram);
-        scaled.scale(share);
-        return Some(scaled);
-    }
-    let mut result = subtract(&b.histogram, &a.histogram, window, notes)?;
-    result.scale(share);
-    add(&result, &a.histogram, window, notes)
-}
-
-impl Evaluator<'_> {
-    /// The values of a smoothed instant selector: on the line between the samples around each step.
-    pub(super) fn smoothed_selector(
-        &mut self,
-        selector: &VectorSelector,
-        span: Span,
-        steps: &Steps,
-    ) -> Result<Vec<Series>, QueryError> {
-        let lookback = self.options.lookback_ms;
-        let reach = Reach {
-            before_ms: lookback,
-            after_ms: lookback,
-            ..Reach::default()
-        };
-        let (all, shift) = self.select(selector, steps, reach)?;
-        let mut result = Vec::new();
-        for mut data in all {
-            data.floats.retain(|point| !is_stale_nan(point.value));
-            data.histograms.retain(|point| !is_stale_nan(point.histogram.sum));
-            let mut column = Column::new(steps.count);
-            for step in 0..steps.count {
-                let now = shift.apply(steps.time(step));
-                let (from, to) = (now.saturating_sub(lookback), now.saturating_add(lookback));
-                let floats = between(&data.floats, |point| point.timestamp_ms, from, to);
-                let histograms = between(&data.histograms, |point| point.timestamp_ms, from, to);
-                let window = Window {
-                    floats,
-                    histograms,
-                    float_starts: &[],
-                    histogram_starts: &[],
-                    start_ms: from,
-                    end_ms: to,
-                    range_ms: to - from,
-                    lookback_ms: lookback,
-                    extension: selector.extension,
-                    now_ms: now,
-                    labels: &data.labels,
-                    span,
-                };
-                if window.is_mixed() {
-                    self.notes
-                        .add(Note::MixedFloatsHistograms(metric_name(&data.labels)), span);
-                } else if let Some(value) = smoothed_value(&window, &mut self.notes) {
-                    column.set(step, value);
-                }
-            }
-            if !column.is_empty() {
-                self.budget.use_samples(column.size())?;
-                result.push(Series {
-                    labels: data.labels,
-                    drop_name: false,
-                    column,
-                });
-            }
-        }
-        Ok(result)
-    }
-}
-
-fn between<T>(points: &[T], time: impl Fn(&T) -> i64, from: i64, to: i64) -> &[T] {
-    let start = advance(points, 0, |point| time(point) <= from);
-    let end = advance(points, start, |point| time(point) <= to);
-    &points[start..end]
-}
-
-fn smoothed_value(window: &Window<'_>, notes: &mut Notes) -> Option<Value> {
-    let now = window.now_ms;
-    if window.histograms.is_empty() {
-        let at = window.floats.partition_point(|point| point.timestamp_ms < now);
-        let before = at.checked_sub(1).map(|at| window.floats[at]);
-        return Some(Value::Float(match (before, window.floats.get(at)) {
-            (_, Some(next)) if next.timestamp_ms == now => next.value,
-            (Some(before), Some(next)) => interpolate(before, *next, now, false),
-            (Some(before), None) => before.value,
-            (None, _) => return None,
-        }));
-    }
-    let at = window.histograms.partition_point(|point| point.timestamp_ms < now);
-    let before = at.checked_sub(1).map(|at| &window.histograms[at]);
-    match (before, window.histograms.get(at)) {
-        (_, Some(next)) if next.timestamp_ms == now => Some(Value::Histogram(next.histogram.clone())),
-        (Some(before), Some(next)) => {
-            let gauge = |point: &HistogramPoint| point.histogram.counter_reset_hint == CounterResetHint::Gauge;
-            let counter = !(gauge(before) && gauge(next));
-            let value = interpolate_histograms(before, next, now, counter, window, notes)?;
-            Some(Value::Histogram(Arc::new(value)))
-        }
-        (Some(before), None) => {
-            let mut histogram = FloatHistogram::clone(&before.histogram);
-            histogram.counter_reset_hint = CounterResetHint::Unknown;
-            Some(Value::Histogram(Arc::new(histogram)))
-        }
-        (None, _) => None,
-    }
 }

@@ -15,18 +15,14 @@ use crate::labels::METRIC_NAME;
 
 impl Evaluator<'_> {
     pub(super) fn label_replace(&mut self, args: &[Expr], steps: &Steps) -> Result<Vec<Series>, QueryError> {
-        let target = self.string(&args[1])?;
+        let target = self.label_name(&args[1], "invalid destination label name in label_replace():")?;
         let replacement = Template::parse(self.string(&args[2])?);
         let source = self.string(&args[3])?;
         let pattern = self.string(&args[4])?;
         let regex = Regex::new(&format!("^(?s:{pattern})$")).map_err(|_| {
             QueryError::execution(format_args!("invalid regular expression in label_replace(): {pattern}"))
         })?;
-        if target.is_empty() {
-            return Err(QueryError::execution(
-                "invalid destination label name in label_replace(): ",
-            ));
-        }
+
         let mut series = self.vector(&args[0], steps)?;
         for one in &mut series {
             let Some(captures) = regex.captures(one.labels.value(source)) else {
@@ -39,20 +35,10 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn label_join(&mut self, args: &[Expr], steps: &Steps) -> Result<Vec<Series>, QueryError> {
-        let target = self.string(&args[1])?;
+        let target = self.label_name(&args[1], "invalid destination label name in label_join():")?;
         let separator = self.string(&args[2])?;
-        let sources = args[3..]
-            .iter()
-            .map(|arg| self.string(arg))
-            .collect::<Result<Vec<_>, _>>()?;
-        if sources.iter().any(|source| source.is_empty()) {
-            return Err(QueryError::execution("invalid source label name in label_join(): "));
-        }
-        if target.is_empty() {
-            return Err(QueryError::execution(
-                "invalid destination label name in label_join(): ",
-            ));
-        }
+        let source = |arg| self.label_name(arg, "invalid source label name in label_join():");
+        let sources = args[3..].iter().map(source).collect::<Result<Vec<_>, _>>()?;
         let mut series = self.vector(&args[0], steps)?;
         for one in &mut series {
             let values: Vec<&str> = sources.iter().map(|source| one.labels.value(source)).collect();
@@ -64,7 +50,7 @@ impl Evaluator<'_> {
 
     /// Orders the series of an instant query. Those of a range query are ordered by labels anyway.
     pub(super) fn sort(&mut self, call: &Call, span: Span, steps: &Steps) -> Result<Vec<Series>, QueryError> {
-        if self.times.start_ms != self.times.end_ms {
+        if steps.count > 1 {
             self.notes.add(Note::SortInRange, span);
         }
         let labels = call.args[1..]

@@ -66,7 +66,7 @@ pub(super) fn classic_quantile(q: f64, buckets: &mut Vec<ClassicBucket>) -> (f64
         return (f64::NAN, forced);
     }
     let mut rank = q * observations;
-    let at = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
+    let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
     let value = if at == last {
         buckets[last - 1].upper
     } else if at == 0 && buckets[0].upper <= 0.0 {
@@ -184,7 +184,11 @@ impl Rank {
     }
 
     fn finish(&self, count: f64) -> f64 {
-        self.found.filter(|rank| !(*rank > count)).unwrap_or(count)
+        match self.found {
+            Some(rank) if rank > count => count,
+            Some(rank) => rank,
+            None => count,
+        }
     }
 }
 
@@ -221,10 +225,7 @@ pub(super) fn native_quantile(q: f64, histogram: &FloatHistogram) -> (f64, NanEf
     };
     let (mut bucket, mut count) = (None, 0.0);
     let mut buckets = histogram.buckets();
-    loop {
-        let Some(next) = (if forward { buckets.next() } else { buckets.next_back() }) else {
-            break;
-        };
+    while let Some(next) = if forward { buckets.next() } else { buckets.next_back() } {
         if next.count == 0.0 {
             continue;
         }

@@ -1,12 +1,12 @@
 //! Functions of range vectors: one window of samples per series and step.
 
-use super::QueryError;
 use super::annotations::{Note, Notes, metric_name};
 use super::column::{Column, Series};
 use super::evaluator::{Evaluator, Steps};
 use super::instant_functions::absent_labels;
 use super::selection::{RangeSeries, Ranges, advance};
-use super::{extended, over_time, rate};
+use super::{Dialect, QueryError};
+use super::{changes, extended, over_time, rate};
 use crate::ast::{Call, Expr, RangeExtension, Span, ValueType};
 use crate::functions::Function;
 use crate::labels::{Labels, METRIC_TYPE};
@@ -27,6 +27,7 @@ pub(super) struct Window<'a> {
     pub(super) extension: Option<RangeExtension>,
     /// When the function is evaluated.
     pub(super) now_ms: i64,
+    pub(super) dialect: Dialect,
     pub(super) labels: &'a Labels,
     /// The place of the range vector in the query.
     pub(super) span: Span,
@@ -141,6 +142,7 @@ impl Evaluator<'_> {
                 lookback_ms,
                 extension: ranges.extension,
                 now_ms,
+                dialect: self.options.dialect,
                 labels: &data.labels,
                 span: ranges.span,
             };
@@ -223,10 +225,10 @@ fn apply(
         F::Rate => rate::extrapolated(window, rate::Kind::Rate, notes),
         F::Increase => rate::extrapolated(window, rate::Kind::Increase, notes),
         F::Delta => rate::extrapolated(window, rate::Kind::Delta, notes),
-        F::Irate => rate::instant(window, rate::Kind::Rate, notes),
-        F::Idelta => rate::instant(window, rate::Kind::Delta, notes),
-        F::Resets => rate::resets(window),
-        F::Changes => rate::changes(window),
+        F::Irate => changes::instant(window, rate::Kind::Rate, notes),
+        F::Idelta => changes::instant(window, rate::Kind::Delta, notes),
+        F::Resets => changes::resets(window),
+        F::Changes => changes::changes(window),
         F::PredictLinear => over_time::predict_linear(window, scalar(0).unwrap_or(f64::NAN), notes),
         F::Deriv => over_time::derivative(window, notes),
         F::QuantileOverTime => over_time::quantile_of(window, scalar(0).unwrap_or(f64::NAN), scalar_span(0), notes),

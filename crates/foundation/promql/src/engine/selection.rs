@@ -1,6 +1,7 @@
 //! Reading series: instant selectors, and ranges of samples.
 
 use super::QueryError;
+use super::bucket_use::{BucketUse, without_buckets};
 use super::column::{Column, Series};
 use super::durations::{Sign, millis};
 use super::evaluator::{Data, Evaluator, Steps};
@@ -80,7 +81,10 @@ impl Evaluator<'_> {
     ) -> Result<Vec<SeriesData>, QueryError> {
         let mut all = Vec::new();
         for series in self.source.select(matchers, hints).map_err(QueryError::execution)? {
-            let series = series.map_err(QueryError::execution)?;
+            let mut series = series.map_err(QueryError::execution)?;
+            if self.bucket_use == BucketUse::Needless {
+                without_buckets(&mut series.histograms);
+            }
             self.budget.use_series()?;
             let histograms: usize = series
                 .histograms
@@ -230,7 +234,11 @@ impl Evaluator<'_> {
                     step_ms,
                     count,
                 };
-                if let Data::Vector(inner) = self.eval(&subquery.expr, &grid)? {
+                // Resets between the samples that a subquery picks are detected by their buckets.
+                let outside = std::mem::replace(&mut self.bucket_use, BucketUse::Needed);
+                let inner = self.eval(&subquery.expr, &grid);
+                self.bucket_use = outside;
+                if let Data::Vector(inner) = inner? {
                     series = inner.into_iter().map(|one| to_range(one, &grid)).collect();
                 }
             }

@@ -1,17 +1,18 @@
 //! `and`, `or`, `unless`.
 
-use super::QueryError;
-use super::binary::GroupNumbers;
 use super::column::{Series, merge_equal_labels};
+use super::join::GroupNumbers;
+use super::{Dialect, QueryError};
 use crate::ast::{BinaryOp, VectorMatching};
 
 pub(super) fn apply(
     op: BinaryOp,
     matching: &VectorMatching,
+    dialect: Dialect,
     mut left: Vec<Series>,
     mut right: Vec<Series>,
 ) -> Result<Vec<Series>, QueryError> {
-    let mut numbers = GroupNumbers::new(matching);
+    let mut numbers = GroupNumbers::new(matching, dialect);
     let (left_groups, right_groups) = (numbers.of(&left), numbers.of(&right));
     let steps = left.first().or(right.first()).map_or(0, |series| series.column.len());
     let (against, against_groups) = if op == BinaryOp::Or {

@@ -56,12 +56,18 @@ pub(crate) fn duration_millis(text: &str) -> Result<i64, String> {
     }
 }
 
-/// The text of a string literal with its quotes. Escapes are those of Go; bytes that are not UTF-8 are replaced.
+/// The text of a string literal with its quotes. Bytes that are not UTF-8 are replaced.
 pub(crate) fn string(literal: &str) -> Result<String, String> {
+    let bytes = string_bytes(literal)?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The bytes of a string literal with its quotes. Escapes are those of Go.
+pub(crate) fn string_bytes(literal: &str) -> Result<Vec<u8>, String> {
     let quote = literal.chars().next().unwrap_or('"');
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     if quote == '`' || !inner.contains('\\') {
-        return Ok(inner.to_owned());
+        return Ok(inner.as_bytes().to_vec());
     }
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner;
@@ -70,7 +76,7 @@ pub(crate) fn string(literal: &str) -> Result<String, String> {
         rest = escape(&rest[at + 1..], quote, &mut bytes)?;
     }
     bytes.extend_from_slice(rest.as_bytes());
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    Ok(bytes)
 }
 
 /// Writes what the escape at the start of `text` stands for and returns the text behind it.

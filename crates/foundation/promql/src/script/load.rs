@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::notation::{SequenceValue, SeriesDescription, parse_labels, parse_series};
-use crate::histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA, FloatHistogram};
+use crate::histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
 use crate::labels::{BUCKET_BOUND, Labels, METRIC_NAME};
 use crate::matcher::Matcher;
 use crate::parser::literals;
@@ -36,13 +36,21 @@ fn to_data(labels: &Labels, samples: &[Sample], start: i64, end: i64) -> SeriesD
         ..SeriesData::default()
     };
     let StartTimestamps { floats, histograms } = &mut data.start_timestamps_ms;
-    for sample in samples
-        .iter()
-        .filter(|sample| (start..=end).contains(&sample.timestamp_ms))
-    {
+    let mut before: Option<&FloatHistogram> = None;
+
+    for sample in samples {
         let timestamp_ms = sample.timestamp_ms;
+        if !(start..=end).contains(&timestamp_ms) {
+            before = match &sample.value {
+                Value::Histogram(histogram) => Some(histogram),
+                Value::Float(_) => None,
+            };
+            continue;
+        }
+
         match &sample.value {
             Value::Float(value) => {
+                before = None;
                 data.floats.push(FloatPoint {
                     timestamp_ms,
                     value: *value,
@@ -50,15 +58,36 @@ fn to_data(labels: &Labels, samples: &[Sample], start: i64, end: i64) -> SeriesD
                 floats.push(sample.start_timestamp_ms);
             }
             Value::Histogram(histogram) => {
+                let mut hinted = FloatHistogram::clone(histogram);
+                hinted.counter_reset_hint = stored_hint(histogram, before);
+                before = Some(histogram);
                 data.histograms.push(HistogramPoint {
                     timestamp_ms,
-                    histogram: histogram.clone(),
+                    histogram: Arc::new(hinted),
                 });
                 histograms.push(sample.start_timestamp_ms);
             }
         }
     }
     data
+}
+
+/// What a store knows about resets: nothing about the first histogram of a chunk, that there was none before the
+/// others. A chunk ends where a counter was reset or the layout changed.
+fn stored_hint(histogram: &FloatHistogram, before: Option<&FloatHistogram>) -> CounterResetHint {
+    let layout = |histogram: &FloatHistogram| (histogram.schema, histogram.zero_threshold.to_bits());
+    match before {
+        _ if histogram.counter_reset_hint == CounterResetHint::Gauge => CounterResetHint::Gauge,
+        Some(before)
+            if before.counter_reset_hint != CounterResetHint::Gauge
+                && layout(before) == layout(histogram)
+                && before.custom_values == histogram.custom_values
+                && !histogram.is_reset_since(before) =>
+        {
+            CounterResetHint::NotReset
+        }
+        _ => CounterResetHint::Unknown,
+    }
 }
 
 impl TestStorage {
@@ -72,7 +101,7 @@ impl TestStorage {
     }
 
     /// Executes a `load` command.
-    pub(super) fn load(&mut self, command: &str, lines: &[&str]) -> Result<(), String> {
+    pub fn load(&mut self, command: &str, lines: &[&str]) -> Result<(), String> {
         let (word, step) = command
             .split_once([' ', '\t'])
             .ok_or("load needs a step, such as: load 5m")?;
@@ -83,7 +112,7 @@ impl TestStorage {
         };
         let step_ms = duration_millis(step.trim())?;
         let mut loaded: Vec<(Labels, Vec<Sample>)> = Vec::new();
-        let mut starts: Option<(Labels, Vec<Option<i64>>)> = None;
+        let mut starts: Option<StartTimes> = None;
         for line in lines {
             if let Some(found) = start_times(line)? {
                 if starts.replace(found).is_some() {
@@ -118,11 +147,7 @@ pub(super) fn duration_millis(text: &str) -> Result<i64, String> {
     }
 }
 
-fn samples(
-    description: &SeriesDescription,
-    starts: Option<(Labels, Vec<Option<i64>>)>,
-    step_ms: i64,
-) -> Result<Vec<Sample>, String> {
+fn samples(description: &SeriesDescription, starts: Option<StartTimes>, step_ms: i64) -> Result<Vec<Sample>, String> {
     let offsets = match starts {
         None => Vec::new(),
         Some((labels, _)) if labels != description.labels => {
@@ -156,8 +181,11 @@ fn samples(
     Ok(description.values.iter().enumerate().filter_map(sample).collect())
 }
 
+/// A series and the start times of its samples, relative to these.
+type StartTimes = (Labels, Vec<Option<i64>>);
+
 /// `metric{…}@st -1m -1m-30sx3 _`: start times relative to the samples of the next line.
-fn start_times(line: &str) -> Result<Option<(Labels, Vec<Option<i64>>)>, String> {
+fn start_times(line: &str) -> Result<Option<StartTimes>, String> {
     if !line.split_whitespace().next().is_some_and(|word| word.ends_with("@st")) {
         return Ok(None);
     }

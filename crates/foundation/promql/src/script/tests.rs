@@ -1,11 +1,8 @@
 use super::*;
 
 fn check(script: &str, expect: &[Result<(), &str>]) {
-    let cases = run(script, &engine());
-    let found: Vec<Result<(), &str>> = cases
-        .iter()
-        .map(|case| case.result.as_ref().map(|()| ()).map_err(String::as_str))
-        .collect();
+    let cases = run(script, &engine(Dialect::default()));
+    let found: Vec<Result<(), String>> = cases.iter().map(|case| case.result.clone()).collect();
     assert_eq!(found.len(), expect.len(), "{found:?}");
     for (found, expect) in found.iter().zip(expect) {
         match (found, expect) {

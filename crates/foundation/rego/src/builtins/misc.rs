@@ -186,7 +186,7 @@ fn rule_annotations<'a>(env: &Env<'a>) -> Vec<&'a Annotation> {
 /// The rule and what is said about it, its document and its packages, from the inside out.
 fn chain(env: &mut Env<'_>, _: &[Value]) -> Outcome {
     let Some((module, rule)) = current(env) else { return ok(Vec::new()) };
-    let package: Vec<Value> = std::iter::once("data".into()).chain(crate::compile::package_path(module)).collect();
+    let package = crate::compile::package_path(module);
     let name = &module.rules[rule].head.path;
     let mut path = package.clone();
     path.extend(name.iter().map_while(|term| {
@@ -203,7 +203,7 @@ fn chain(env: &mut Env<'_>, _: &[Value]) -> Outcome {
     let head = |module: &Module, rule: usize| module.rules[rule].head.path[0].as_var().cloned();
     let wanted = head(module, rule);
     for other in env.modules {
-        let same_package = crate::compile::package_path(other) == package[1..];
+        let same_package = crate::compile::package_path(other) == package;
         for annotation in other.annotations.iter().filter(|a| same_package && a.scope == "document") {
             if annotation.target_rule.is_some_and(|rule| head(other, rule) == wanted) {
                 out.push(entry(&path, Some(annotation)));
@@ -211,16 +211,16 @@ fn chain(env: &mut Env<'_>, _: &[Value]) -> Outcome {
         }
     }
     for other in env.modules {
-        if crate::compile::package_path(other) == package[1..] {
+        if crate::compile::package_path(other) == package {
             let own = other.annotations.iter().filter(|a| a.scope == "package");
             out.extend(own.map(|annotation| entry(&package, Some(annotation))));
         }
     }
-    for len in (0..package.len()).rev() {
+    for len in (1..=package.len()).rev() {
         for other in env.modules {
-            if crate::compile::package_path(other) == package[1..=len.min(package.len() - 1)] && len < package.len() {
+            if crate::compile::package_path(other) == package[..len] {
                 let all = other.annotations.iter().filter(|a| a.scope == "subpackages");
-                out.extend(all.map(|annotation| entry(&package[..=len], Some(annotation))));
+                out.extend(all.map(|annotation| entry(&package[..len], Some(annotation))));
             }
         }
     }

@@ -6,17 +6,17 @@ use super::{Builtin, Env, Fault, Outcome, failed, number, ok, set, wrong_type};
 use crate::value::{Number, Real, Value};
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("eq", 2, |_, a| ok(a[0] == a[1])),
-    Builtin::new("assign", 2, |_, a| ok(a[0] == a[1])),
-    Builtin::new("equal", 2, |_, a| ok(a[0] == a[1])),
-    Builtin::new("neq", 2, |_, a| ok(a[0] != a[1])),
-    Builtin::new("lt", 2, |_, a| ok(a[0] < a[1])),
-    Builtin::new("lte", 2, |_, a| ok(a[0] <= a[1])),
-    Builtin::new("gt", 2, |_, a| ok(a[0] > a[1])),
-    Builtin::new("gte", 2, |_, a| ok(a[0] >= a[1])),
-    Builtin::new("plus", 2, |_, a| exact(a, |x, y| Some(x + y), Real::add)),
+    Builtin::comparison("eq", Ordering::is_eq),
+    Builtin::comparison("assign", Ordering::is_eq),
+    Builtin::comparison("equal", Ordering::is_eq),
+    Builtin::comparison("neq", Ordering::is_ne),
+    Builtin::comparison("lt", Ordering::is_lt),
+    Builtin::comparison("lte", Ordering::is_le),
+    Builtin::comparison("gt", Ordering::is_gt),
+    Builtin::comparison("gte", Ordering::is_ge),
+    Builtin::new("plus", 2, |_, a| exact(a, i64::checked_add, |x, y| Some(x + y), Real::add)),
     Builtin::new("minus", 2, minus),
-    Builtin::new("mul", 2, |_, a| exact(a, |x, y| Some(x * y), Real::mul)),
+    Builtin::new("mul", 2, |_, a| exact(a, i64::checked_mul, |x, y| Some(x * y), Real::mul)),
     Builtin::new("div", 2, div),
     Builtin::new("rem", 2, rem),
     Builtin::new("abs", 1, |_, a| unary(a, |n| if n.is_negative() { n.negate() } else { n })),
@@ -47,10 +47,16 @@ fn member(item: &Value, collection: &Value) -> bool {
 /// Exact on integers of any size, and in 64-bit mantissas otherwise.
 fn exact(
     args: &[Value],
+    small: fn(i64, i64) -> Option<i64>,
     integers: fn(num_bigint::BigInt, num_bigint::BigInt) -> Option<num_bigint::BigInt>,
     reals: fn(Real, Real) -> Real,
 ) -> Outcome {
     let (a, b) = (number(args, 0)?, number(args, 1)?);
+    if let (Some(x), Some(y)) = (a.as_plain_i64(), b.as_plain_i64())
+        && let Some(result) = small(x, y)
+    {
+        return ok(result);
+    }
     if let (Some(x), Some(y)) = (a.to_bigint(), b.to_bigint())
         && let Some(result) = integers(x, y)
     {
@@ -61,10 +67,7 @@ fn exact(
 
 fn minus(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     match (&args[0], &args[1]) {
-        (Value::Number(a), Value::Number(b)) => match (a.as_plain_i64(), b.as_plain_i64()) {
-            (Some(x), Some(y)) if x.checked_sub(y).is_some() => ok(x - y),
-            _ => exact(args, |x, y| Some(x - y), Real::sub),
-        },
+        (Value::Number(_), Value::Number(_)) => exact(args, i64::checked_sub, |x, y| Some(x - y), Real::sub),
         (Value::Set(a), Value::Set(b)) => ok(Value::set(a.iter().filter(|item| !b.contains(item)).cloned())),
         (Value::Number(_), _) => Err(wrong_type(args, 1, &["number"])),
         (Value::Set(_), _) => Err(wrong_type(args, 1, &["set"])),

@@ -296,18 +296,13 @@ impl<'a> Lowerer<'a> {
 
     fn expression(&mut self, term: &Term, span: Span, goals: &mut Vec<Goal>) -> Result<()> {
         let TermKind::Call(operator, args) = &term.kind else {
-            return match &term.kind {
-                TermKind::Ref(head, path) => {
-                    let (root, path) = self.reference(head, path, goals)?;
-                    goals.push(Goal { kind: GoalKind::Lookup(root, path, Out::Holds), span });
-                    Ok(())
-                }
-                _ => {
-                    let plain = self.plain(term, goals)?;
-                    goals.push(Goal { kind: GoalKind::Holds(plain), span });
-                    Ok(())
-                }
+            let kind = match self.operand(term, goals)? {
+                Operand::Lookup(root, path) => GoalKind::Lookup(root, path, Out::Holds),
+                Operand::Call(callee, args) => GoalKind::Call(callee, args, Out::Holds),
+                Operand::Plain(plain) => GoalKind::Holds(plain),
             };
+            goals.push(Goal { kind, span });
+            return Ok(());
         };
         match (operator.as_var().map(|v| &**v), &args[..]) {
             (Some("assign"), [left, right]) => {
@@ -382,53 +377,29 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// Calls within a negated expression are made outside of it, as they always have been in
-    /// this language: where one is undefined the whole statement is.
+    /// Of a negated statement only the outermost call, reference or equation is negated. What its
+    /// operands need is found outside: where an operand is undefined, so is the whole statement.
     fn negation(&mut self, term: &Term, span: Span, goals: &mut Vec<Goal>) -> Result<()> {
-        let mut outer = Vec::new();
-        let mut term = term.clone();
-        match &mut term.kind {
-            TermKind::Call(_, args) => args.iter_mut().try_for_each(|arg| self.hoist(arg, &mut outer))?,
-            _ => self.hoist(&mut term, &mut outer)?,
-        }
-        goals.append(&mut outer);
-        self.level += 1;
         let mut inner = Vec::new();
-        let result = self.expression(&term, span, &mut inner);
-        let level = self.level;
-        self.level -= 1;
-        result?;
-        let closure = Closure { goals: inner, head: (), level };
+        match &term.kind {
+            TermKind::Call(operator, args)
+                if args.len() == 2 && operator.as_var().is_some_and(|name| **name == *"eq") =>
+            {
+                let left = self.operand(&args[0], goals)?;
+                let right = self.operand(&args[1], goals)?;
+                self.level += 1;
+                let left = self.settle(left, span, &mut inner);
+                self.unify(left, right, span, &mut inner);
+                self.level -= 1;
+            }
+            _ => {
+                self.expression(term, span, goals)?;
+                inner.extend(goals.pop());
+            }
+        }
+        let closure = Closure { goals: inner, head: (), level: self.level + 1 };
         goals.push(Goal { kind: GoalKind::Not(closure), span });
         Ok(())
-    }
-
-    fn hoist(&mut self, term: &mut Term, outer: &mut Vec<Goal>) -> Result<()> {
-        match &mut term.kind {
-            TermKind::Call(..) => {
-                let plain = self.plain(term, outer)?;
-                if let Plain::Slot(slot) = plain {
-                    // No text has such a name.
-                    let name: Name = format!("%{slot}").into();
-                    self.slots[slot as usize].0 = Some(name.clone());
-                    self.scopes.last_mut().expect("there is always a scope").insert(name.clone(), slot);
-                    term.kind = TermKind::Var(name);
-                }
-                Ok(())
-            }
-            TermKind::Ref(head, path) => {
-                self.hoist(head, outer)?;
-                path.iter_mut().try_for_each(|step| self.hoist(step, outer))
-            }
-            TermKind::Array(items) | TermKind::Set(items) => {
-                items.iter_mut().try_for_each(|item| self.hoist(item, outer))
-            }
-            TermKind::Object(entries) => entries.iter_mut().try_for_each(|(key, value)| {
-                self.hoist(key, outer)?;
-                self.hoist(value, outer)
-            }),
-            _ => Ok(()),
-        }
     }
 
     fn global(&self, name: &str) -> Option<(Root, Vec<Plain>)> {
@@ -575,7 +546,7 @@ impl<'a> Lowerer<'a> {
         }
         let group = self.tree.group_at(&path[1..]);
         match group {
-            Some(id) if self.tree.groups[id as usize].kind == GroupKind::Function => Ok(Callee::Rules(id)),
+            Some(id) if self.tree.groups[id as usize].kind != GroupKind::Partial => Ok(Callee::Rules(id)),
             _ => Err(self.error(span, Code::Type, format!("undefined function {}", data_path(&path[1..])))),
         }
     }
@@ -661,7 +632,13 @@ impl<'a> Lowerer<'a> {
         let names_function = matches!(with.value.kind, TermKind::Var(_) | TermKind::Ref(..))
             && with.value.as_var().is_none_or(|name| self.local(name).is_none());
         if names_function && let Ok(callee) = self.callee(&with.value) {
-            return Ok(Change::ByFunction(target, callee));
+            let is_document = match &callee {
+                Callee::Rules(id) => self.tree.groups[*id as usize].kind != GroupKind::Function,
+                Callee::Builtin(_) => false,
+            };
+            if !is_document {
+                return Ok(Change::ByFunction(target, callee));
+            }
         }
         Ok(Change::ByValue(target, self.plain(&with.value, goals)?))
     }

@@ -1,7 +1,5 @@
 //! Rules to plans, group by group.
 
-use std::collections::HashMap;
-
 use super::lower::Lowerer;
 use super::order::{Bound, Orderer, term_slots};
 use super::scope::term_names;
@@ -9,7 +7,7 @@ use super::tree::{Tree, ground_len};
 use super::{Prints, place};
 use crate::error::{Code, Errors};
 use crate::index::Index;
-use crate::plan::{Group, Outcome, Pattern, Program, Rule as Plan};
+use crate::plan::{Group, Outcome, Pattern, Program, Rule as Plan, Term};
 use crate::syntax::ast::{Module, Rule};
 
 pub(super) fn compile(modules: &[Module], tree: &Tree, prints: Prints) -> Result<Program, Errors> {
@@ -27,12 +25,13 @@ pub(super) fn compile(modules: &[Module], tree: &Tree, prints: Prints) -> Result
             }
         }
         let index = Index::build(&rules);
+        let one_value = one_value(&rules);
         groups.push(Group {
             path: shape.path.clone(),
             kind: shape.kind,
             rules,
             default,
-            arity: shape.arity,
+            one_value,
             index,
             set: shape.set,
         });
@@ -41,14 +40,22 @@ pub(super) fn compile(modules: &[Module], tree: &Tree, prints: Prints) -> Result
         errors.sort_by(|a, b| a.location.cmp(&b.location));
         return Err(Errors(errors));
     }
-    let by_path: HashMap<_, _> =
-        tree.groups.iter().enumerate().map(|(i, shape)| (shape.path.clone(), i as u32)).collect();
     let nodes = tree
         .nodes
         .iter()
         .map(|node| crate::plan::Node { children: node.children.clone(), group: node.group })
         .collect();
-    Ok(Program { groups, nodes, files: tree.files.clone(), by_path })
+    Ok(Program { groups, nodes, files: tree.files.clone() })
+}
+
+/// Whether the rules, which have no else branches, can only have one value.
+fn one_value(rules: &[Plan]) -> bool {
+    let constant = |rule: &Plan| match &rule.result {
+        Outcome::Value(Term::Const(value)) if rule.otherwise.is_none() => Some(value.clone()),
+        _ => None,
+    };
+    let Some(first) = rules.first().and_then(constant) else { return false };
+    rules.iter().all(|rule| constant(rule).as_ref() == Some(&first))
 }
 
 fn one(tree: &Tree, m: u32, r: u32, rule: &Rule, prints: Prints) -> Result<Plan, Errors> {

@@ -107,9 +107,10 @@ pub(super) fn build(modules: &[Module]) -> Result<Tree, Errors> {
             let path = ground_path(module, rule);
             let partial = rule.head.member.is_some() || ground_len(rule) < rule.head.path.len();
             let kind = match &rule.head.args {
-                Some(_) => GroupKind::Function,
-                None if partial => GroupKind::Partial,
-                None => GroupKind::Complete,
+                // Without parameters it is a document, which may be called.
+                Some(args) if !args.is_empty() => GroupKind::Function,
+                _ if partial => GroupKind::Partial,
+                _ => GroupKind::Complete,
             };
             let arity = rule.head.args.as_ref().map_or(0, Vec::len);
             let set = rule.head.member.is_some() && ground_len(rule) == rule.head.path.len();

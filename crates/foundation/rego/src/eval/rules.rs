@@ -63,11 +63,15 @@ impl<'p> Machine<'p> {
     fn complete(&mut self, group: &'p Group, args: &[Value]) -> Result<Option<Value>> {
         let mut found: Option<Value> = None;
         for number in self.candidates(group, args) {
-            let rule = &group.rules[number];
+            let rule = &group.rules[number as usize];
             let Some(value) = self.alternatives(group, rule, args)? else { continue };
             match &found {
                 Some(before) if *before != value => return Err(self.outputs_conflict(group, rule)),
                 _ => found = Some(value),
+            }
+            // All say the same, so one of them is enough.
+            if group.one_value {
+                break;
             }
         }
         match (&found, &group.default) {
@@ -124,7 +128,7 @@ impl<'p> Machine<'p> {
         let mut document =
             if group.set { Document::Set(BTreeSet::new()) } else { Document::Object(BTreeMap::new()) };
         for number in self.candidates(group, &[]) {
-            let rule = &group.rules[number];
+            let rule = &group.rules[number as usize];
             self.rules.push(rule.id);
             let outcome = self.with_frame(rule.slots, |machine| {
                 machine.run(&rule.body, &mut |machine| {
@@ -179,9 +183,13 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// The rules of a group that may hold, in order.
-    fn candidates(&self, group: &'p Group, args: &[Value]) -> std::ops::Range<usize> {
-        let _ = args;
-        0..group.rules.len()
+    /// The rules of a group that may hold, in order. Where built-ins are replaced, what the
+    /// index knows of them does not count.
+    fn candidates(&self, group: &'p Group, args: &[Value]) -> Vec<u32> {
+        let context = self.context();
+        if group.index.is_trivial() || !context.functions.is_empty() {
+            return (0..group.rules.len() as u32).collect();
+        }
+        group.index.candidates(context.input.as_ref(), args)
     }
 }

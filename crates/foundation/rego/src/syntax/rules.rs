@@ -116,7 +116,9 @@ impl Parser<'_> {
             rule.body = self.braced_body()?;
             return Ok(true);
         }
-        if rule.head.value_implied {
+        // In the old dialect `f(1)` alone says that it holds.
+        let fact = self.version == Version::V0 && rule.head.args.is_some();
+        if rule.head.value_implied && !fact {
             return Err(self.missing_body(start));
         }
         Ok(false)

@@ -202,7 +202,7 @@ pub(crate) fn quote(out: &mut String, text: &str, escape: Escape) {
 impl fmt::Display for Value {
     /// The notation of the language: `{1, 2}` is a set, `set()` the empty one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, items: &mut dyn Iterator<Item = &Value>| {
+        let list = |f: &mut fmt::Formatter<'_>, items: &mut dyn Iterator<Item = &Value>| -> fmt::Result {
             for (i, item) in items.enumerate() {
                 if i > 0 {
                     f.write_str(", ")?;

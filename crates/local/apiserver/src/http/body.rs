@@ -1,5 +1,7 @@
 //! Bodies of requests: bounded, and read into documents.
 
+use apimachinery::protobuf;
+use apimachinery::resources::GroupVersionKind;
 use apimachinery::status::Status;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Limited};
@@ -36,7 +38,7 @@ where
 }
 
 /// Reads a document by its media type; an empty body is null.
-pub(crate) fn document(content_type: &str, bytes: &[u8]) -> Result<Value, Status> {
+pub(crate) fn document(content_type: &str, bytes: &[u8], expected: &GroupVersionKind) -> Result<Value, Status> {
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
@@ -44,7 +46,9 @@ pub(crate) fn document(content_type: &str, bytes: &[u8]) -> Result<Value, Status
     match media_type {
         "" | "application/json" => json(bytes),
         "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
-        "application/vnd.kubernetes.protobuf" => protobuf(bytes),
+        protobuf::MEDIA_TYPE => {
+            protobuf::decode(bytes, Some(expected)).map_err(|error| Status::bad_request(error.to_string()))
+        }
         _ => Err(Status::unsupported_media_type(&MEDIA_TYPES)),
     }
 }
@@ -57,11 +61,7 @@ pub(crate) fn is_json(content_type: &str) -> bool {
     )
 }
 
-const MEDIA_TYPES: [&str; 3] = [
-    "application/json",
-    "application/yaml",
-    "application/vnd.kubernetes.protobuf",
-];
+const MEDIA_TYPES: [&str; 3] = ["application/json", "application/yaml", protobuf::MEDIA_TYPE];
 
 /// Reads JSON; the message says where it is broken.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, Status> {
@@ -76,8 +76,4 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, Status> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Status::bad_request(format!("the body is not UTF-8 after byte {}", error.valid_up_to())))?;
     serde_saphyr::from_str(text).map_err(|error| Status::bad_request(format!("the body is not YAML: {error}")))
-}
-
-fn protobuf(_bytes: &[u8]) -> Result<Value, Status> {
-    Err(Status::unsupported_media_type(&MEDIA_TYPES[..2]))
 }

@@ -59,7 +59,7 @@ fn refused(why: &str) -> Status {
         code: 403,
         reason: "Forbidden",
         message: why.to_owned(),
-        details: Details::default(),
+        details: Box::new(Details::default()),
     }
 }
 

@@ -10,7 +10,7 @@ use super::answer::{self, Body, JSON};
 use super::call::Call;
 use super::negotiate::{Accepted, Encoding, negotiate};
 use super::query::Query;
-use super::{Shared, body, render, watch};
+use super::{Shared, body, render, session, watch};
 use crate::convert::convert;
 use crate::registry::{DeleteOptions, Deletion, PatchKind, Selection, Target, WriteOptions, Written};
 use crate::rules;
@@ -57,8 +57,14 @@ where
         content_type: header(http::header::CONTENT_TYPE),
         user_agent: header(http::header::USER_AGENT),
     };
-    if request.target.subresource == "log" && parts.method == Method::GET {
-        return super::pod::log(shared, &request.target, &request.query).await;
+    let (target, query) = (&request.target, &request.query);
+    match (target.subresource.as_str(), &parts.method) {
+        ("log", &Method::GET) => return super::pod::log(shared, target, query).await,
+        ("exec" | "attach", &Method::GET | &Method::POST) => return session::exec(shared, target, query, parts).await,
+        ("portforward", &Method::GET | &Method::POST) => {
+            return session::port_forward(shared, target, query, parts).await;
+        }
+        _ => {}
     }
     let watched = call.is_watch();
     if parts.method == Method::GET || parts.method == Method::HEAD {
@@ -73,7 +79,7 @@ where
         return Ok(response);
     }
     match (&parts.method, request.target.name.is_empty()) {
-        (&Method::POST, _) => request.create(&bytes),
+        (&Method::POST, true) => request.create(&bytes),
         (&Method::PUT, false) => request.update(&bytes),
         (&Method::PATCH, false) => request.patch(&bytes),
         (&Method::DELETE, false) => request.delete(&bytes),
@@ -109,6 +115,12 @@ fn target_of(shared: &Shared, path: &RequestPath) -> Result<Target, Status> {
 
 impl Request<'_> {
     fn get(&self) -> Result<Response<Body>, Status> {
+        if matches!(
+            self.target.subresource.as_str(),
+            "proxy" | "binding" | "eviction" | "token" | "finalize"
+        ) {
+            return Err(Status::method_not_allowed());
+        }
         if self.target.subresource == "scale" {
             let scale = self.shared.registry.scale(&self.target)?;
             return self.encoded(StatusCode::OK, answer::to_bytes(&scale));
@@ -153,7 +165,7 @@ impl Request<'_> {
         let options = self.query.write_options(&self.user_agent)?;
         let document = match (self.target.subresource.as_str(), method) {
             ("scale", &Method::PUT) => {
-                let scale = body::document(&self.content_type, bytes)?;
+                let scale = self.document(bytes)?;
                 registry.rescale(&self.target, &options, |_| Ok(scale.clone()))?
             }
             ("scale", &Method::PATCH) => {
@@ -161,26 +173,26 @@ impl Request<'_> {
                 registry.patch_scale(&self.target, kind, &patch, &options)?
             }
             ("binding", &Method::POST) => {
-                let binding = body::document(&self.content_type, bytes)?;
+                let binding = self.document(bytes)?;
                 return self.done(registry.bind(&self.target, &binding, &options)?);
             }
             ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
-                let binding = body::document(&self.content_type, bytes)?;
+                let binding = self.document(bytes)?;
                 return self.done(registry.bind(&self.target, &binding, &options)?);
             }
             ("token", &Method::POST) => {
-                let request = body::document(&self.content_type, bytes)?;
+                let request = self.document(bytes)?;
                 let token = super::review::token(self.shared, &self.target, &request)?;
                 return self.encoded(StatusCode::CREATED, answer::to_bytes(&token)).map(Some);
             }
             ("", &Method::POST) if REVIEW_GROUPS.contains(&self.target.served.resource.kind.group.as_str()) => {
-                let review = body::document(&self.content_type, bytes)?;
+                let review = self.document(bytes)?;
                 let answer = super::review::answer(self.shared, self.user, &self.target, &review)?;
                 let Some(answer) = answer else { return Ok(None) };
                 return self.encoded(StatusCode::CREATED, answer::to_bytes(&answer)).map(Some);
             }
             ("eviction", &Method::POST) => {
-                let eviction = body::document(&self.content_type, bytes)?;
+                let eviction = self.document(bytes)?;
                 return self.done(registry.evict(&self.target, &eviction)?);
             }
             ("" | "status" | "finalize" | "approval" | "resize" | "ephemeralcontainers", _) => return Ok(None),
@@ -192,6 +204,11 @@ impl Request<'_> {
     /// An action that leaves no object behind.
     fn done(&self, status: Value) -> Result<Option<Response<Body>>, Status> {
         Ok(Some(answer::document(StatusCode::CREATED, &status)))
+    }
+
+    /// The body; one that does not say its kind is of the kind of the path.
+    fn document(&self, bytes: &[u8]) -> Result<Value, Status> {
+        body::document(&self.content_type, bytes, &self.target.served.resource.kind)
     }
 
     fn patch_body(&self, bytes: &[u8]) -> Result<(PatchKind, Value), Status> {
@@ -234,8 +251,26 @@ impl Request<'_> {
     fn patch(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
         let (kind, patch) = self.patch_body(bytes)?;
         let options = self.query.write_options(&self.user_agent)?;
+        if kind == PatchKind::Apply {
+            return self.apply(&patch, &options);
+        }
         let (written, warnings) = self.shared.registry.patch(&self.target, kind, &patch, &options)?;
         self.written(StatusCode::OK, written, &warnings)
+    }
+
+    fn apply(&self, configuration: &Value, options: &WriteOptions) -> Result<Response<Body>, Status> {
+        if self.query.text("fieldManager").is_empty() {
+            let why =
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+            return Err(Status::bad_request(why));
+        }
+        let applied = self.shared.registry.apply(&self.target, configuration, options)?;
+        let code = if applied.created {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        self.written(code, applied.written, &applied.warnings)
     }
 
     fn delete(&self, bytes: &[u8]) -> Result<Response<Body>, Status> {
@@ -291,7 +326,7 @@ impl Request<'_> {
 
     fn delete_options(&self, bytes: &[u8]) -> Result<DeleteOptions, Status> {
         let query = self.query.delete_options()?;
-        let body = DeleteOptions::from_value(&body::document(&self.content_type, bytes)?)?;
+        let body = DeleteOptions::from_value(&self.document(bytes)?)?;
         Ok(DeleteOptions {
             dry_run: body.dry_run || query.dry_run,
             grace_period_seconds: body.grace_period_seconds.or(query.grace_period_seconds),
@@ -302,7 +337,7 @@ impl Request<'_> {
 
     /// A body of a client, checked to be of the kind of the path and brought into the version that is stored.
     fn stored_form(&self, bytes: &[u8], options: &WriteOptions) -> Result<(Value, Vec<String>), Status> {
-        let mut object = body::document(&self.content_type, bytes)?;
+        let mut object = self.document(bytes)?;
         let kind = &self.target.served.resource.kind;
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         if !object.is_object() {

@@ -3,9 +3,9 @@
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
-use super::{Registry, Target, WriteOptions, Written};
+use super::{Registry, Target, Tracking, WriteOptions, Written};
 use crate::entropy;
-use crate::rules;
+use crate::rules::{self, By};
 use crate::store::{Draft, Expect, Outcome, Write, WriteError};
 
 /// How many generated names are tried before a create gives up. Source: `maxNameGenerationCreateAttempts` of apiserver.
@@ -16,8 +16,18 @@ const GENERATED_PREFIX_MAX: usize = 63 - 5;
 
 impl Registry {
     /// Stores a new object.
-    pub fn create(&self, target: &Target, mut object: Value, options: &WriteOptions) -> Result<Written, Status> {
-        self.admit_namespace(target)?;
+    pub fn create(&self, target: &Target, object: Value, options: &WriteOptions) -> Result<Written, Status> {
+        self.create_tracked(target, object, options, Tracking::Record)
+    }
+
+    pub(super) fn create_tracked(
+        &self,
+        target: &Target,
+        mut object: Value,
+        options: &WriteOptions,
+        tracking: Tracking,
+    ) -> Result<Written, Status> {
+        self.admit_namespace(&target.named(object["metadata"]["name"].as_str().unwrap_or_default()))?;
         prepare_metadata(target, &mut object)?;
         let generated = object["metadata"]["name"].as_str().unwrap_or_default().is_empty();
         let uid = entropy::uuid(self.entropy());
@@ -26,6 +36,14 @@ impl Registry {
             self.admit_pod(target, &mut object)?;
         }
         let _allocation = self.allocate(target, &mut object)?;
+        if tracking == Tracking::Record {
+            let by = By {
+                manager: &options.field_manager,
+                subresource: &target.subresource,
+                now: &self.timestamp(),
+            };
+            rules::track(&target.served, None, &mut object, &by);
+        }
         for _ in 0..GENERATED_NAMES_MAX {
             if generated {
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();

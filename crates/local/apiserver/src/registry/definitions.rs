@@ -3,7 +3,7 @@
 use apimachinery::resources::GroupVersionResource;
 use serde_json::{Value, json};
 
-use super::{DEFINITIONS, DeleteOptions, Registry, Target, WriteOptions};
+use super::{DEFINITIONS, DeleteOptions, Registry, Target, Tracking, WriteOptions};
 use crate::store::TableName;
 
 /// Keeps a definition until its objects have gone. Source: apiextensions' `CustomResourceCleanupFinalizer`.
@@ -54,8 +54,14 @@ impl Registry {
                 return Ok(());
             }
             remove_finalizer(&mut definition, CLEANUP);
-            self.replace(&target, &current, definition, &WriteOptions::default())
-                .map(drop)
+            self.replace(
+                &target,
+                &current,
+                definition,
+                &WriteOptions::default(),
+                Tracking::Record,
+            )
+            .map(drop)
         });
         if let Err(status) = finished
             && status.reason != "NotFound"

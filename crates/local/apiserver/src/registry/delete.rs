@@ -15,6 +15,9 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// The finalizer that lets the garbage collector free dependents first.
 const ORPHAN: &str = "orphan";
 
+/// Namespaces that a cluster cannot be without. Source: the admission plugin NamespaceLifecycle.
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// What a deletion did.
 #[derive(Debug)]
 pub enum Deletion {
@@ -27,6 +30,10 @@ pub enum Deletion {
 impl Registry {
     /// Deletes an object, or starts its end.
     pub fn delete(&self, target: &Target, options: &DeleteOptions) -> Result<Deletion, Status> {
+        if target.served.table.as_str() == "namespaces" && IMMORTAL.contains(&target.name.as_str()) {
+            let why = "this namespace may not be deleted";
+            return Err(Status::forbidden(&target.group_resource(), &target.name, why));
+        }
         let deletion = self.attempt(target, || {
             let current = self.get(target)?;
             let mut object = current.value();

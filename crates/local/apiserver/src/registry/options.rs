@@ -28,6 +28,15 @@ pub struct WriteOptions {
     pub force: bool,
 }
 
+/// Whether who owns which field is recorded with a write, or has been already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tracking {
+    /// What changes belongs to the writer from now on.
+    Record,
+    /// A server-side apply has recorded it.
+    Recorded,
+}
+
 /// What becomes of an object's dependents when it is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {

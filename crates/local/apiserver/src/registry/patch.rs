@@ -3,9 +3,10 @@
 use apimachinery::status::Status;
 use serde_json::Value;
 
-use super::{Registry, Target, WriteOptions, Written};
+use super::create::wrong_namespace;
+use super::{Registry, Target, Tracking, WriteOptions, Written};
 use crate::convert::convert;
-use crate::rules;
+use crate::rules::{self, By};
 
 /// The languages a patch may be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,70 @@ impl Registry {
             rules::apply_patch(&target.served, kind, &mut next, patch)?;
             let warnings = rules::decode(&target.served, &[], &mut next, options.field_validation)?;
             let next = convert(next, &target.served.storage);
-            Ok((self.replace(target, &current, next, options)?, warnings))
+            let written = self.replace(target, &current, next, options, Tracking::Record)?;
+            Ok((written, warnings))
         })
     }
+
+    /// Server-side apply: the object becomes what the configuration says of it, and is created where it is missing.
+    pub fn apply(&self, target: &Target, configuration: &Value, options: &WriteOptions) -> Result<Applied, Status> {
+        check_names(target, configuration)?;
+        let now = self.timestamp();
+        let by = By {
+            manager: &options.field_manager,
+            subresource: &target.subresource,
+            now: &now,
+        };
+        let served = &target.served;
+        self.attempt(target, || match self.store().get(&target.key()) {
+            Some(current) => {
+                let live = current.value();
+                let (mut next, warnings) = rules::apply(served, Some(&live), configuration, &by, options)?;
+                // What the configuration insists on, not what was merged from the present state.
+                next["metadata"]["resourceVersion"] = configuration["metadata"]["resourceVersion"].clone();
+                let written = self.replace(target, &current, next, options, Tracking::Recorded)?;
+                Ok(Applied {
+                    written,
+                    warnings,
+                    created: false,
+                })
+            }
+            None if target.subresource.is_empty() => {
+                let (next, warnings) = rules::apply(served, None, configuration, &by, options)?;
+                let written = self.create_tracked(target, next, options, Tracking::Recorded)?;
+                Ok(Applied {
+                    written,
+                    warnings,
+                    created: true,
+                })
+            }
+            None => Err(Status::not_found(&target.group_resource(), &target.name).into()),
+        })
+    }
+}
+
+/// A configuration is of the object that the path names.
+fn check_names(target: &Target, configuration: &Value) -> Result<(), Status> {
+    let text = |field: &str| configuration["metadata"][field].as_str().unwrap_or_default();
+    let (name, namespace) = (text("name"), text("namespace"));
+    if !name.is_empty() && name != target.name {
+        let wanted = &target.name;
+        let why = format!("the name of the object ({name}) does not match the name on the URL ({wanted})");
+        return Err(Status::bad_request(why));
+    }
+    if !namespace.is_empty() && namespace != target.namespace {
+        return Err(wrong_namespace(namespace, &target.namespace));
+    }
+    Ok(())
+}
+
+/// What a server-side apply did.
+#[derive(Debug)]
+pub struct Applied {
+    /// The object.
+    pub written: Written,
+    /// What its writer should know.
+    pub warnings: Vec<String>,
+    /// Whether it was missing before.
+    pub created: bool,
 }

@@ -4,7 +4,7 @@ use apimachinery::status::Status;
 use apimachinery::subresource::{ScalePaths, read_scale, write_scale};
 use serde_json::Value;
 
-use super::{PatchKind, Registry, Target, WriteOptions, Written};
+use super::{PatchKind, Registry, Target, Tracking, WriteOptions, Written};
 
 impl Registry {
     /// Changes the wanted replicas; `change` makes the next Scale from the present one.
@@ -21,15 +21,7 @@ impl Registry {
             let scale = change(read_scale(&next, &paths))?;
             write_scale(&mut next, &scale, &paths).map_err(Status::bad_request)?;
             next["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"].clone();
-            self.replace(
-                &Target {
-                    subresource: String::new(),
-                    ..target.clone()
-                },
-                &current,
-                next,
-                options,
-            )
+            self.replace(target, &current, next, options, Tracking::Record)
         })?;
         let value = match written {
             Written::Stored(stored) => stored.value(),

@@ -4,8 +4,8 @@ use apimachinery::status::Status;
 use serde_json::{Value, json};
 
 use super::create::wrong_namespace;
-use super::{Failure, Registry, Target, WriteOptions, Written};
-use crate::rules;
+use super::{Failure, Registry, Target, Tracking, WriteOptions, Written};
+use crate::rules::{self, By};
 use crate::store::{Draft, Expect, Outcome, Stored, Write};
 
 impl Registry {
@@ -24,7 +24,7 @@ impl Registry {
         }
         self.attempt(target, || {
             let current = self.get(target)?;
-            self.replace(target, &current, object.clone(), options)
+            self.replace(target, &current, object.clone(), options, Tracking::Record)
         })
     }
 
@@ -37,6 +37,7 @@ impl Registry {
         current: &Stored,
         mut next: Value,
         options: &WriteOptions,
+        tracking: Tracking,
     ) -> Result<Written, Failure> {
         let wanted = next["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         let insisted = !wanted.is_empty() && wanted != "0";
@@ -53,6 +54,14 @@ impl Registry {
         keep_metadata(&old, &mut next)?;
         rules::prepare_update(&target.served, &target.subresource, &old, &mut next, &self.timestamp());
         let _allocation = self.allocate(target, &mut next)?;
+        if tracking == Tracking::Record {
+            let by = By {
+                manager: &options.field_manager,
+                subresource: &target.subresource,
+                now: &self.timestamp(),
+            };
+            rules::track(&target.served, Some(&old), &mut next, &by);
+        }
         rules::validate_update(&target.served, &old, &next)?;
         if options.dry_run {
             return Ok(Written::DryRun(next));

@@ -44,20 +44,8 @@ impl<'a> Room<'a> {
     /// Why the Pod cannot be placed here, in upstream's words; empty if it can.
     fn objections(&self, pod: &Pod) -> Vec<String> {
         let Some(spec) = &pod.spec else { return Vec::new() };
-        let cordoned = self
-            .node
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.unschedulable == Some(true));
-        if cordoned {
-            return vec!["node(s) were unschedulable".to_owned()];
-        }
-        if let Some(taint) = self.untolerated(spec) {
-            let value = taint.value.as_deref().unwrap_or_default();
-            return vec![format!("node(s) had untolerated taint {{{}: {value}}}", taint.key)];
-        }
-        if !self.matches_affinity(spec) {
-            return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
+        if let Some(objection) = objection_of(self.node, spec) {
+            return vec![objection];
         }
         let short = requests(pod)
             .into_iter()
@@ -69,46 +57,6 @@ impl<'a> Room<'a> {
         short.map(objection).collect()
     }
 
-    fn untolerated(&self, pod: &PodSpec) -> Option<&Taint> {
-        let taints = self.node.spec.as_ref()?.taints.as_ref()?;
-        let tolerations = pod.tolerations.as_deref().unwrap_or_default();
-        let hard = taints
-            .iter()
-            .filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
-        let mut untolerated = hard.filter(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)));
-        untolerated.next()
-    }
-
-    fn matches_affinity(&self, pod: &PodSpec) -> bool {
-        let empty = BTreeMap::new();
-        let labels = self.node.metadata.labels.as_ref().unwrap_or(&empty);
-        let mut selector = pod.node_selector.iter().flatten();
-        let affinity = pod
-            .affinity
-            .as_ref()
-            .and_then(|affinity| affinity.node_affinity.as_ref());
-        let required =
-            affinity.and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
-        selector.all(|(name, value)| labels.get(name) == Some(value))
-            && required.is_none_or(|required| required.node_selector_terms.iter().any(|term| self.matches_term(term)))
-    }
-
-    /// An empty term matches nothing.
-    fn matches_term(&self, term: &NodeSelectorTerm) -> bool {
-        let expressions = term.match_expressions.as_deref().unwrap_or_default();
-        let fields = term.match_fields.as_deref().unwrap_or_default();
-        let labels = self.node.metadata.labels.as_ref();
-        let label = |key: &str| labels.and_then(|labels| labels.get(key)).map(String::as_str);
-        let field = |key: &str| (key == "metadata.name").then(|| self.name());
-        !(expressions.is_empty() && fields.is_empty())
-            && expressions
-                .iter()
-                .all(|requirement| meets(requirement, label(&requirement.key)))
-            && fields
-                .iter()
-                .all(|requirement| meets(requirement, field(&requirement.key)))
-    }
-
     /// The share that is left of the scarcest of processor and memory, in millionths.
     fn spare(&self) -> i128 {
         let share = |resource: &str| {
@@ -117,6 +65,63 @@ impl<'a> Room<'a> {
         };
         ["cpu", "memory"].into_iter().filter_map(share).min().unwrap_or(0)
     }
+}
+
+/// Why a node does not take a Pod however much room it has: cordoned, tainted, or not selected.
+pub(crate) fn objection_of(node: &Node, pod: &PodSpec) -> Option<String> {
+    if let Some(taint) = untolerated(node, pod) {
+        if taint.key == UNSCHEDULABLE {
+            return Some("node(s) were unschedulable".to_owned());
+        }
+        let value = taint.value.unwrap_or_default();
+        return Some(format!("node(s) had untolerated taint {{{}: {value}}}", taint.key));
+    }
+    (!matches_affinity(node, pod)).then(|| "node(s) didn't match Pod's node affinity/selector".to_owned())
+}
+
+/// The taint that a cordoned node has, whether or not it is written down.
+const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+fn untolerated(node: &Node, pod: &PodSpec) -> Option<Taint> {
+    let spec = node.spec.as_ref()?;
+    let cordon = (spec.unschedulable == Some(true)).then(|| Taint {
+        key: UNSCHEDULABLE.to_owned(),
+        effect: "NoSchedule".to_owned(),
+        ..Taint::default()
+    });
+    let tolerations = pod.tolerations.as_deref().unwrap_or_default();
+    let taints = cordon.into_iter().chain(spec.taints.iter().flatten().cloned());
+    let mut hard = taints.filter(|taint| matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute"));
+    hard.find(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)))
+}
+
+fn matches_affinity(node: &Node, pod: &PodSpec) -> bool {
+    let empty = BTreeMap::new();
+    let labels = node.metadata.labels.as_ref().unwrap_or(&empty);
+    let mut selector = pod.node_selector.iter().flatten();
+    let affinity = pod
+        .affinity
+        .as_ref()
+        .and_then(|affinity| affinity.node_affinity.as_ref());
+    let required = affinity.and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
+    selector.all(|(name, value)| labels.get(name) == Some(value))
+        && required.is_none_or(|required| required.node_selector_terms.iter().any(|term| matches_term(node, term)))
+}
+
+/// An empty term matches nothing.
+fn matches_term(node: &Node, term: &NodeSelectorTerm) -> bool {
+    let expressions = term.match_expressions.as_deref().unwrap_or_default();
+    let fields = term.match_fields.as_deref().unwrap_or_default();
+    let labels = node.metadata.labels.as_ref();
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)).map(String::as_str);
+    let field = |key: &str| node.metadata.name.as_deref().filter(|_| key == "metadata.name");
+    !(expressions.is_empty() && fields.is_empty())
+        && expressions
+            .iter()
+            .all(|requirement| meets(requirement, label(&requirement.key)))
+        && fields
+            .iter()
+            .all(|requirement| meets(requirement, field(&requirement.key)))
 }
 
 /// The node with the most room among those that fit, or why none does.

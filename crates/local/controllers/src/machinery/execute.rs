@@ -109,10 +109,14 @@ async fn delete(cluster: &Cluster, target: &Target, mut deletion: Deletion) -> R
     let preconditions = deletion.preconditions.get_or_insert_with(Preconditions::default);
     preconditions.uid.get_or_insert_with(|| target.uid.clone());
     let objects = cluster.values(&target.kind, target.key.namespace());
-    match objects.delete(&target.key.name, &deletion).await {
-        // A conflict on the uid: the one that was meant is gone, and another has its name.
-        Err(Error::NotFound(_) | Error::Conflict(_)) => Ok(()),
-        outcome => outcome,
+    let error = match objects.delete(&target.key.name, &deletion).await {
+        Ok(()) | Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => error,
+    };
+    // The one that was meant may be gone, and another may have its name.
+    match objects.find(&target.key.name).await? {
+        Some(existing) if existing.pointer("/metadata/uid").and_then(Value::as_str) == Some(&target.uid) => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -124,15 +128,16 @@ async fn bind(cluster: &Cluster, expected: &mut Expected, pod: &Target, node: &s
         "target": { "apiVersion": "v1", "kind": "Node", "name": node },
     });
     let pods = cluster.values(&pod.kind, pod.key.namespace());
-    match pods.create_at(&pod.key.name, "binding", &binding).await {
-        Ok(_) | Err(Error::NotFound(_) | Error::Conflict(_)) => {}
-        Err(error) => return Err(error),
-    }
+    let outcome = pods.create_at(&pod.key.name, "binding", &binding).await;
+    let Some(bound) = pods.find(&pod.key.name).await? else {
+        return Ok(());
+    };
     // The answer to a binding has no revision, and the next placement must see this one.
-    if let Some(bound) = pods.find(&pod.key.name).await? {
-        expected.revision(&pod.kind.plural, revision(&bound));
+    expected.revision(&pod.kind.plural, revision(&bound));
+    match bound.pointer("/spec/nodeName").and_then(Value::as_str) {
+        Some(node) if !node.is_empty() => Ok(()),
+        _ => outcome.map(drop),
     }
-    Ok(())
 }
 
 fn tell_created(events: &EventRecorder, owner: ObjectReference, target: &Target, error: Option<&Error>) {

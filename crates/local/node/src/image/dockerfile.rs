@@ -76,9 +76,7 @@ impl Dockerfile {
     }
 
     fn begin_stage(&mut self, rest: &str) {
-        let mut words = rest
-            .split_whitespace()
-            .filter(|word| !word.starts_with("--"));
+        let mut words = rest.split_whitespace().filter(|word| !word.starts_with("--"));
         let base = words.next().unwrap_or_default().to_owned();
         let name = words
             .next()
@@ -133,10 +131,8 @@ impl Stage {
                     Some(Command::Shell(line)) => line,
                     None => return,
                 };
-                self.runs.push((
-                    self.working_directory.clone(),
-                    expand(&line, &known(self, arguments)),
-                ));
+                self.runs
+                    .push((self.working_directory.clone(), expand(&line, &known(self, arguments))));
             }
             "EXPOSE" => {
                 let rest = expand(rest, &known(self, arguments));
@@ -161,8 +157,8 @@ impl Stage {
             .iter()
             .find_map(|flag| flag.strip_prefix("--from="))
             .map(str::to_owned);
-        let mut words: Vec<String> = json_words(rest)
-            .unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
+        let mut words: Vec<String> =
+            json_words(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
         let Some(destination) = words.pop() else {
             return;
         };
@@ -213,8 +209,7 @@ fn logical_lines(text: &str) -> Vec<String> {
                         .split_whitespace()
                         .next()
                         .unwrap_or_default();
-                    until = Some(word.trim_matches(['"', '\'']).to_owned())
-                        .filter(|word| !word.is_empty());
+                    until = Some(word.trim_matches(['"', '\'']).to_owned()).filter(|word| !word.is_empty());
                 }
                 lines.push(std::mem::take(&mut current));
             }
@@ -314,9 +309,7 @@ fn expand(text: &str, known: &HashMap<String, String>) -> String {
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        let braced = rest
-            .strip_prefix('{')
-            .and_then(|inner| inner.split_once('}'));
+        let braced = rest.strip_prefix('{').and_then(|inner| inner.split_once('}'));
         let (name, default, after) = match braced {
             Some((inner, after)) => {
                 let (name, default) = inner
@@ -387,10 +380,7 @@ mod tests {
         assert_eq!(build.base, "rust:1.95");
         assert_eq!(
             build.runs,
-            [(
-                "/src".to_owned(),
-                "cargo build  --release -p web".to_owned()
-            )]
+            [("/src".to_owned(), "cargo build  --release -p web".to_owned())]
         );
         assert_eq!(image.working_directory, "/app");
         assert_eq!(
@@ -414,23 +404,16 @@ mod tests {
 
     #[test]
     fn a_stage_inherits_from_the_stage_that_it_builds_on() {
-        let file = Dockerfile::parse(
-            "FROM node:20 AS base\nWORKDIR /app\nENV A=1\nFROM base\nCMD [\"node\", \"x.js\"]\n",
-        );
+        let file =
+            Dockerfile::parse("FROM node:20 AS base\nWORKDIR /app\nENV A=1\nFROM base\nCMD [\"node\", \"x.js\"]\n");
         assert_eq!(file.stages[1].working_directory, "/app");
-        assert_eq!(
-            file.stages[1].environment,
-            [("A".to_owned(), "1".to_owned())]
-        );
+        assert_eq!(file.stages[1].environment, [("A".to_owned(), "1".to_owned())]);
     }
 
     #[test]
     fn here_documents_are_skipped() {
         let file = Dockerfile::parse("FROM a\nRUN <<EOF\nENV X=1\nEOF\nENV Y=2\n");
-        assert_eq!(
-            file.stages[0].environment,
-            [("Y".to_owned(), "2".to_owned())]
-        );
+        assert_eq!(file.stages[0].environment, [("Y".to_owned(), "2".to_owned())]);
     }
 
     proptest::proptest! {

@@ -73,9 +73,7 @@ impl View<'_> {
                 context.join(relative)
             }
         });
-        candidates
-            .into_iter()
-            .find(|candidate| self.tree.exists(candidate))
+        candidates.into_iter().find(|candidate| self.tree.exists(candidate))
     }
 
     /// Whether a `RUN` of the stage makes `path`.
@@ -89,19 +87,11 @@ impl View<'_> {
         stage.runs.iter().rev().find_map(|(directory, line)| {
             let words = words(line);
             let names_path = |word: &String| join(directory, word) == path;
-            if let Some(at) = words
-                .windows(2)
-                .position(|pair| pair[0] == "go" && pair[1] == "build")
-            {
+            if let Some(at) = words.windows(2).position(|pair| pair[0] == "go" && pair[1] == "build") {
                 let words = &words[at + 2..];
-                let end = words
-                    .iter()
-                    .position(|word| is_separator(word))
-                    .unwrap_or(words.len());
+                let end = words.iter().position(|word| is_separator(word)).unwrap_or(words.len());
                 let words = &words[..end];
-                let is_output = words
-                    .windows(2)
-                    .any(|pair| pair[0] == "-o" && names_path(&pair[1]));
+                let is_output = words.windows(2).any(|pair| pair[0] == "-o" && names_path(&pair[1]));
                 let package = words
                     .last()
                     .filter(|word| word.starts_with('.'))
@@ -154,11 +144,7 @@ fn inner_paths(copy: &Copy, source: &str, path: &str) -> Vec<String> {
         None if rest.is_empty() => "",
         None => return Vec::new(),
     };
-    let base = source
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
+    let base = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let mut found = Vec::new();
     if rest.is_empty() {
         found.push(source.to_owned());
@@ -193,16 +179,11 @@ fn cargo_flags(stage: &Stage) -> Vec<String> {
         else {
             continue;
         };
-        let mut words = words[at + 2..]
-            .iter()
-            .take_while(|word| !is_separator(word))
-            .peekable();
+        let mut words = words[at + 2..].iter().take_while(|word| !is_separator(word)).peekable();
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--no-default-features" | "--all-features" => flags.push(word.clone()),
-                "--features" | "-F" => {
-                    flags.extend([word.clone()].into_iter().chain(words.next().cloned()))
-                }
+                "--features" | "-F" => flags.extend([word.clone()].into_iter().chain(words.next().cloned())),
                 other if other.starts_with("--features=") => flags.push(other.to_owned()),
                 _ => {}
             }

@@ -21,23 +21,11 @@ pub const ANNOTATION_DOCKERFILE: &str = "flyball.dev/dockerfile";
 const WELL_KNOWN: [(&str, &[&str]); 12] = [
     (
         "redis",
-        &[
-            "redis-server",
-            "--bind",
-            "0.0.0.0",
-            "--protected-mode",
-            "no",
-        ],
+        &["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no"],
     ),
     (
         "valkey",
-        &[
-            "valkey-server",
-            "--bind",
-            "0.0.0.0",
-            "--protected-mode",
-            "no",
-        ],
+        &["valkey-server", "--bind", "0.0.0.0", "--protected-mode", "no"],
     ),
     ("nats", &["nats-server"]),
     ("etcd", &["etcd"]),
@@ -89,11 +77,7 @@ impl Request {
 ///
 /// # Errors
 /// [`Unresolved`] with what to add.
-pub fn resolve(
-    request: &Request,
-    tree: &dyn Tree,
-    host: &dyn Host,
-) -> Result<Resolution, Unresolved> {
+pub fn resolve(request: &Request, tree: &dyn Tree, host: &dyn Host) -> Result<Resolution, Unresolved> {
     let mut search = Search {
         request,
         tree,
@@ -151,12 +135,7 @@ impl Search<'_> {
     /// `command` when its program is here; an image's own program may be named, which the Dockerfile explains.
     fn by_command(&mut self) -> Option<Resolution> {
         let program = self.request.command.first()?;
-        let argv = self
-            .request
-            .command
-            .iter()
-            .chain(&self.request.arguments)
-            .cloned();
+        let argv = self.request.command.iter().chain(&self.request.arguments).cloned();
         if self.host.program(program).is_some() {
             self.note("command", format!("{program} is a program of this machine"));
             return Some(plain(argv.collect(), self.host_directory()));
@@ -168,10 +147,7 @@ impl Search<'_> {
             argv[0] = relative.to_string_lossy().into_owned();
             return Some(plain(argv, self.host_directory()));
         }
-        self.note(
-            "command",
-            format!("{program} is neither on PATH nor in the tree"),
-        );
+        self.note("command", format!("{program} is neither on PATH nor in the tree"));
         None
     }
 
@@ -202,10 +178,7 @@ impl Search<'_> {
         };
         let argv = self.image_argv(stage);
         if argv.is_empty() {
-            self.note(
-                "dockerfile",
-                format!("{shown} has neither ENTRYPOINT nor CMD"),
-            );
+            self.note("dockerfile", format!("{shown} has neither ENTRYPOINT nor CMD"));
             return None;
         }
         self.note("dockerfile", format!("{shown} runs {}", argv.join(" ")));
@@ -228,9 +201,7 @@ impl Search<'_> {
             return Some(self.tree.root().join(named));
         }
         let name = self.request.short_name();
-        let is_name = |file: &str| {
-            file == format!("{name}.Dockerfile") || file == format!("Dockerfile.{name}")
-        };
+        let is_name = |file: &str| file == format!("{name}.Dockerfile") || file == format!("Dockerfile.{name}");
         let in_folder = |path: &PathBuf| {
             path.parent()
                 .and_then(Path::file_name)
@@ -240,11 +211,7 @@ impl Search<'_> {
         let files = self
             .tree
             .find(&|file| matches!(file, "Dockerfile" | "Containerfile") || is_name(file));
-        let of_name = |path: &&PathBuf| {
-            path.file_name()
-                .and_then(|file| file.to_str())
-                .is_some_and(is_name)
-        };
+        let of_name = |path: &&PathBuf| path.file_name().and_then(|file| file.to_str()).is_some_and(is_name);
         files
             .iter()
             .find(|path| in_folder(path))
@@ -258,9 +225,7 @@ impl Search<'_> {
             Command::Exec(words) => words.clone(),
             Command::Shell(line) => ["/bin/sh", "-c", line].map(str::to_owned).into(),
         };
-        let Request {
-            command, arguments, ..
-        } = self.request;
+        let Request { command, arguments, .. } = self.request;
         if !command.is_empty() {
             return command.iter().chain(arguments).cloned().collect();
         }
@@ -312,10 +277,7 @@ impl Search<'_> {
             return;
         }
         if let Some(Origin::Tree(path)) = view.origin(stage, argument) {
-            self.note(
-                "dockerfile",
-                format!("{argument} is {} of the tree", path.display()),
-            );
+            self.note("dockerfile", format!("{argument} is {} of the tree", path.display()));
             *argument = path.to_string_lossy().into_owned();
         }
     }
@@ -340,60 +302,34 @@ impl Search<'_> {
         for path in &candidates {
             match view.origin(stage, path) {
                 Some(Origin::Tree(found)) => {
-                    self.note(
-                        "dockerfile",
-                        format!("{path} is {} of the tree", found.display()),
-                    );
+                    self.note("dockerfile", format!("{path} is {} of the tree", found.display()));
                     return Some((found.to_string_lossy().into_owned(), None));
                 }
                 Some(Origin::Cargo { binary, flags }) => {
-                    let Some(target) = toolchain::find_cargo(self.tree, &binary, Some(folder))
-                    else {
-                        self.note(
-                            "dockerfile",
-                            format!("no cargo package of the tree makes {binary}"),
-                        );
+                    let Some(target) = toolchain::find_cargo(self.tree, &binary, Some(folder)) else {
+                        self.note("dockerfile", format!("no cargo package of the tree makes {binary}"));
                         continue;
                     };
                     let (build, program) = toolchain::cargo(&target, &flags, self.host);
-                    self.note(
-                        "dockerfile",
-                        format!("{path} is made by {}", build.argv.join(" ")),
-                    );
+                    self.note("dockerfile", format!("{path} is made by {}", build.argv.join(" ")));
                     return Some((program.to_string_lossy().into_owned(), Some(build)));
                 }
                 Some(Origin::Go { package, directory }) => {
                     let name = self.request.short_name();
-                    let (build, program) =
-                        toolchain::go(&package, &directory, name, self.tree.root());
-                    self.note(
-                        "dockerfile",
-                        format!("{path} is made by {}", build.argv.join(" ")),
-                    );
+                    let (build, program) = toolchain::go(&package, &directory, name, self.tree.root());
+                    self.note("dockerfile", format!("{path} is made by {}", build.argv.join(" ")));
                     return Some((program.to_string_lossy().into_owned(), Some(build)));
                 }
                 None => {}
             }
         }
         let name = word.rsplit('/').next().unwrap_or(word);
-        if self
-            .host
-            .program(word)
-            .or_else(|| self.host.program(name))
-            .is_some()
-        {
+        if self.host.program(word).or_else(|| self.host.program(name)).is_some() {
             self.note("dockerfile", format!("{name} is a program of this machine"));
-            let program = if self.host.program(word).is_some() {
-                word
-            } else {
-                name
-            };
+            let program = if self.host.program(word).is_some() { word } else { name };
             return Some((program.to_owned(), None));
         }
-        self.note(
-            "dockerfile",
-            format!("it is not known where {word} comes from"),
-        );
+        self.note("dockerfile", format!("it is not known where {word} comes from"));
         None
     }
 
@@ -402,13 +338,7 @@ impl Search<'_> {
         let markers = self.tree.find(&|file| {
             matches!(
                 file,
-                "Cargo.toml"
-                    | "go.mod"
-                    | "main.go"
-                    | "package.json"
-                    | "main.py"
-                    | "app.py"
-                    | "server.py"
+                "Cargo.toml" | "go.mod" | "main.go" | "package.json" | "main.py" | "app.py" | "server.py"
             )
         });
         let folders = markers.iter().filter_map(|path| path.parent());
@@ -432,9 +362,7 @@ impl Search<'_> {
             });
         match guessed {
             Some(mut resolution) => {
-                resolution
-                    .argv
-                    .extend(self.request.arguments.iter().cloned());
+                resolution.argv.extend(self.request.arguments.iter().cloned());
                 Some(resolution)
             }
             None => {
@@ -528,9 +456,7 @@ mod tests {
         let found_build = found.build.as_ref();
         let expect = build.map(|(argv, folder)| {
             (
-                argv.iter()
-                    .map(|word| (*word).to_owned())
-                    .collect::<Vec<_>>(),
+                argv.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(),
                 PathBuf::from(folder),
             )
         });
@@ -559,10 +485,7 @@ mod tests {
             &["/tree/target/release/price"],
             Some((build, "/tree")),
         );
-        assert_eq!(
-            found.environment,
-            [("LISTEN".to_owned(), "0.0.0.0:8080".to_owned())]
-        );
+        assert_eq!(found.environment, [("LISTEN".to_owned(), "0.0.0.0:8080".to_owned())]);
         assert_eq!(found.working_directory, None);
 
         let mut with_arguments = request("registry:5000/checkout/price@sha256:00");
@@ -584,12 +507,7 @@ mod tests {
             ),
             ("api/main.py", ""),
         ];
-        let found = check(
-            &request("api"),
-            &files,
-            &["python3", "/tree/api/main.py"],
-            None,
-        );
+        let found = check(&request("api"), &files, &["python3", "/tree/api/main.py"], None);
         assert_eq!(found.working_directory, Some("/tree/api".into()));
     }
 
@@ -614,23 +532,15 @@ mod tests {
     #[test]
     fn the_rules_have_an_order() {
         let mut annotated = request("web");
-        annotated
-            .annotations
-            .insert(ANNOTATION_RUN.into(), "make run".into());
-        check(
-            &annotated,
-            &[("web/main.py", "")],
-            &["/bin/sh", "-c", "make run"],
-            None,
-        );
+        annotated.annotations.insert(ANNOTATION_RUN.into(), "make run".into());
+        check(&annotated, &[("web/main.py", "")], &["/bin/sh", "-c", "make run"], None);
         annotated
             .annotations
             .insert("flyball.dev/run.web".into(), "make web".into());
         check(&annotated, &[], &["/bin/sh", "-c", "make web"], None);
 
         let mut commanded = request("busybox");
-        (commanded.command, commanded.arguments) =
-            (vec!["sh".into(), "-c".into()], vec!["true".into()]);
+        (commanded.command, commanded.arguments) = (vec!["sh".into(), "-c".into()], vec!["true".into()]);
         check(&commanded, &[], &["sh", "-c", "true"], None);
 
         check(
@@ -642,21 +552,14 @@ mod tests {
         check(
             &request("redis:7"),
             &[],
-            &[
-                "redis-server",
-                "--bind",
-                "0.0.0.0",
-                "--protected-mode",
-                "no",
-            ],
+            &["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no"],
             None,
         );
     }
 
     #[test]
     fn nothing_found_says_what_to_add() {
-        let error =
-            resolve(&request("acme/ghost:1"), &TextTree(vec![]), &Programs(&[])).unwrap_err();
+        let error = resolve(&request("acme/ghost:1"), &TextTree(vec![]), &Programs(&[])).unwrap_err();
         assert!(error.to_string().contains(ANNOTATION_RUN), "{error}");
         assert_eq!(error.why.len(), 4);
     }

@@ -17,11 +17,7 @@ pub(super) struct CargoTarget {
 }
 
 /// Finds the package that makes a binary; one below `near` comes first.
-pub(super) fn find_cargo(
-    tree: &dyn Tree,
-    binary: &str,
-    near: Option<&Path>,
-) -> Option<CargoTarget> {
+pub(super) fn find_cargo(tree: &dyn Tree, binary: &str, near: Option<&Path>) -> Option<CargoTarget> {
     let manifests = tree.find(&|name| name == "Cargo.toml");
     let is_near = |path: &&PathBuf| near.is_some_and(|near| path.starts_with(near));
     let ordered = manifests
@@ -77,35 +73,21 @@ fn cargo_manifest(text: &str) -> Option<(String, Vec<String>)> {
 
 fn workspace_of(tree: &dyn Tree, package: &Path) -> PathBuf {
     let has_workspace = |folder: &&Path| {
-        tree.read(&folder.join("Cargo.toml")).is_some_and(|text| {
-            text.lines()
-                .any(|line| line.trim_start().starts_with("[workspace"))
-        })
+        tree.read(&folder.join("Cargo.toml"))
+            .is_some_and(|text| text.lines().any(|line| line.trim_start().starts_with("[workspace")))
     };
-    let within = package
-        .ancestors()
-        .take_while(|folder| folder.starts_with(tree.root()));
-    within
-        .into_iter()
-        .find(has_workspace)
-        .unwrap_or(package)
-        .to_owned()
+    let within = package.ancestors().take_while(|folder| folder.starts_with(tree.root()));
+    within.into_iter().find(has_workspace).unwrap_or(package).to_owned()
 }
 
 /// Builds the binary and runs it.
-pub(super) fn cargo(
-    target: &CargoTarget,
-    flags: &[String],
-    host: &dyn Host,
-) -> (BuildStep, PathBuf) {
+pub(super) fn cargo(target: &CargoTarget, flags: &[String], host: &dyn Host) -> (BuildStep, PathBuf) {
     let CargoTarget {
         package,
         binary,
         workspace,
     } = target;
-    let mut argv: Vec<String> = ["cargo", "build", "--release", "-p", package]
-        .map(str::to_owned)
-        .into();
+    let mut argv: Vec<String> = ["cargo", "build", "--release", "-p", package].map(str::to_owned).into();
     if package != binary {
         argv.extend(["--bin".to_owned(), binary.clone()]);
     }
@@ -138,12 +120,7 @@ pub(super) fn go(package: &str, directory: &Path, name: &str, root: &Path) -> (B
 }
 
 /// Looks at a folder; `name` is the image's.
-pub(super) fn guess(
-    tree: &dyn Tree,
-    host: &dyn Host,
-    folder: &Path,
-    name: &str,
-) -> Option<Resolution> {
+pub(super) fn guess(tree: &dyn Tree, host: &dyn Host, folder: &Path, name: &str) -> Option<Resolution> {
     let has = |file: &str| tree.exists(&folder.join(file));
     let resolution = |argv: Vec<String>, build, found: String| {
         Some(Resolution {
@@ -151,10 +128,7 @@ pub(super) fn guess(
             environment: Vec::new(),
             working_directory: Some(folder.to_owned()),
             build,
-            why: vec![Step {
-                rule: "folder",
-                found,
-            }],
+            why: vec![Step { rule: "folder", found }],
         })
     };
     let shown = folder.display();
@@ -175,11 +149,7 @@ pub(super) fn guess(
             };
             let (build, program) = cargo(&target, &[], host);
             let found = format!("{shown} is the cargo package {}", target.package);
-            return resolution(
-                vec![program.to_string_lossy().into_owned()],
-                Some(build),
-                found,
-            );
+            return resolution(vec![program.to_string_lossy().into_owned()], Some(build), found);
         }
     }
     if has("go.mod") || has("main.go") {
@@ -192,16 +162,11 @@ pub(super) fn guess(
     }
     if let Some(package) = tree.read(&folder.join("package.json")) {
         let package: serde_json::Value = serde_json::from_str(&package).ok()?;
-        let install = if has("package-lock.json") {
-            "ci"
-        } else {
-            "install"
-        };
-        let build =
-            (!has("node_modules") && package.get("dependencies").is_some()).then(|| BuildStep {
-                argv: vec!["npm".to_owned(), install.to_owned()],
-                working_directory: folder.to_owned(),
-            });
+        let install = if has("package-lock.json") { "ci" } else { "install" };
+        let build = (!has("node_modules") && package.get("dependencies").is_some()).then(|| BuildStep {
+            argv: vec!["npm".to_owned(), install.to_owned()],
+            working_directory: folder.to_owned(),
+        });
         let argv = match (
             package.pointer("/scripts/start"),
             package.get("main").and_then(|main| main.as_str()),
@@ -216,18 +181,11 @@ pub(super) fn guess(
         .into_iter()
         .find(|script| has(script))?;
     let python = if has(".venv/bin/python") {
-        folder
-            .join(".venv/bin/python")
-            .to_string_lossy()
-            .into_owned()
+        folder.join(".venv/bin/python").to_string_lossy().into_owned()
     } else {
         "python3".to_owned()
     };
-    resolution(
-        vec![python, script.to_owned()],
-        None,
-        format!("{shown} has {script}"),
-    )
+    resolution(vec![python, script.to_owned()], None, format!("{shown} has {script}"))
 }
 
 #[cfg(test)]
@@ -237,10 +195,7 @@ mod tests {
     #[test]
     fn names_in_a_cargo_manifest() {
         let text = "[package]\nname = \"shop\" # the shop\n[[bin]]\nname=\"web\"\n[dependencies.name]\nname = \"x\"\n";
-        assert_eq!(
-            cargo_manifest(text),
-            Some(("shop".to_owned(), vec!["web".to_owned()]))
-        );
+        assert_eq!(cargo_manifest(text), Some(("shop".to_owned(), vec!["web".to_owned()])));
         assert_eq!(cargo_manifest("[workspace]\n"), None);
     }
 }

@@ -56,9 +56,7 @@ impl HostTree {
     /// service needs the whole.
     #[must_use]
     pub fn around(directory: &Path) -> Self {
-        let directory = directory
-            .canonicalize()
-            .unwrap_or_else(|_| directory.to_owned());
+        let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let root = directory
             .ancestors()
             .find(|folder| folder.join(".git").exists())
@@ -88,9 +86,7 @@ fn list(top: &Path) -> Vec<PathBuf> {
             for entry in entries {
                 let name = entry.file_name();
                 match entry.file_type() {
-                    Ok(kind)
-                        if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) =>
-                    {
+                    Ok(kind) if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) => {
                         next.push(entry.path());
                     }
                     Ok(kind) if kind.is_file() => files.push(entry.path()),
@@ -112,11 +108,7 @@ impl Tree for HostTree {
     }
 
     fn find(&self, is_wanted: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
-        let name = |path: &&PathBuf| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(is_wanted)
-        };
+        let name = |path: &&PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(is_wanted);
         self.files.iter().filter(name).cloned().collect()
     }
 
@@ -138,8 +130,7 @@ impl Host for HostMachine {
     fn program(&self, name: &str) -> Option<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         let is_program = |path: &Path| {
-            std::fs::metadata(path)
-                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+            std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
         };
         if name.contains('/') {
             let path = PathBuf::from(name);
@@ -167,17 +158,9 @@ impl Tree for TextTree {
     }
 
     fn find(&self, is_wanted: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self
-            .0
-            .iter()
-            .map(|(path, _)| self.root().join(path))
-            .collect();
+        let mut files: Vec<PathBuf> = self.0.iter().map(|(path, _)| self.root().join(path)).collect();
         files.sort_by_key(|path| path.components().count());
-        files.retain(|path| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(is_wanted)
-        });
+        files.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_wanted));
         files
     }
 
@@ -189,10 +172,6 @@ impl Tree for TextTree {
     }
 
     fn exists(&self, path: &Path) -> bool {
-        path == self.root()
-            || self
-                .0
-                .iter()
-                .any(|(own, _)| self.root().join(own).starts_with(path))
+        path == self.root() || self.0.iter().any(|(own, _)| self.root().join(own).starts_with(path))
     }
 }

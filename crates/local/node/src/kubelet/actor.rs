@@ -1,6 +1,6 @@
 //! The task of one Pod.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::guardian::MainProcess;
 use crate::lifecycle::{
     Action, Addresses, Event, HookKind, Moment, PodMachine, PodPlan, ProbeKind, ProbeResult, Signal,
 };
-use crate::network::HostNetwork;
+use crate::network::{HostNetwork, Mode};
 use crate::probes::{Place, Question, ask};
 
 /// What a Pod's task is told.
@@ -24,12 +24,11 @@ pub(super) enum Message {
     /// The object is gone.
     Gone,
     /// The node stops; the object stays.
-    ShutDown {
-        grace: Duration,
-        done: oneshot::Sender<()>,
-    },
+    ShutDown { grace: Duration, done: oneshot::Sender<()> },
     /// Something happened to a container.
     Happened(Event),
+    /// A container's processes hold more memory than they may.
+    OutOfMemory { container: usize, attempt: u32 },
     /// Something to tell the user about a container.
     Noted {
         container: usize,
@@ -57,6 +56,8 @@ struct Actor {
     messages_tx: mpsc::UnboundedSender<Message>,
     /// The main processes that run, by container, with the attempt that they are.
     running: HashMap<usize, (u32, MainProcess)>,
+    /// The starts that were killed for their memory.
+    out_of_memory: HashSet<(usize, u32)>,
     object_fate: ObjectFate,
     done: Vec<oneshot::Sender<()>>,
 }
@@ -67,12 +68,9 @@ pub(super) fn spawn(
     pod_ref: PodRef,
     pod: Pod,
 ) -> Result<(mpsc::UnboundedSender<Message>, Arc<PodShared>), &'static str> {
-    let on_host = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.host_network)
-        .unwrap_or(false);
-    let host = if on_host {
+    let on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
+    let is_native = matches!(node.mode, Mode::AllocatedPorts { .. });
+    let host = if on_host || is_native {
         HostNetwork::Yes
     } else {
         HostNetwork::No
@@ -81,8 +79,11 @@ pub(super) fn spawn(
         .network
         .attach(&pod_ref.namespace, &pod_ref.name, host)
         .ok_or("all addresses are in use")?;
+    let pod = Arc::new(pod);
     let shared = Arc::new(PodShared {
+        pod: Mutex::new(Arc::clone(&pod)),
         network,
+        stopping: tokio::sync::watch::Sender::new(false),
         containers: Mutex::default(),
     });
     // Unbounded, because its senders are this node itself: each sends a bounded number of events per action.
@@ -92,11 +93,12 @@ pub(super) fn spawn(
         node: Arc::clone(node),
         writer: Writer::spawn(Arc::clone(&node.sink), pod_ref.clone()),
         pod_ref,
-        pod: Arc::new(pod),
+        pod,
         machine,
         shared: Arc::clone(&shared),
         messages_tx: messages_tx.clone(),
         running: HashMap::new(),
+        out_of_memory: HashSet::new(),
         object_fate: ObjectFate::Stays,
         done: Vec::new(),
     };
@@ -127,24 +129,39 @@ impl Actor {
         match message {
             Message::Updated(pod) => {
                 self.pod = Arc::new(*pod);
+                *lock(&self.shared.pod) = Arc::clone(&self.pod);
                 let pod = Arc::clone(&self.pod);
                 self.on_pod(&pod);
             }
             Message::Gone => {
                 self.object_fate = ObjectFate::Stays;
-                self.step(Event::Stop {
-                    grace: Duration::ZERO,
-                });
+                self.step(Event::Stop { grace: Duration::ZERO });
             }
             Message::ShutDown { grace, done } => {
                 self.done.push(done);
                 let grace = grace.min(PodPlan::from_pod(&self.pod).grace);
                 self.step(Event::Stop { grace });
             }
-            Message::Happened(event) => {
+            Message::OutOfMemory { container, attempt } => {
+                if let Some((running, main)) = self.running.get(&container)
+                    && *running == attempt
+                {
+                    self.out_of_memory.insert((container, attempt));
+                    main.signal(libc::SIGKILL);
+                }
+            }
+            Message::Happened(mut event) => {
                 if let Event::Ended {
-                    container, attempt, ..
-                } = &event
+                    container,
+                    attempt,
+                    reason,
+                    ..
+                } = &mut event
+                    && self.out_of_memory.remove(&(*container, *attempt))
+                {
+                    *reason = Some("OOMKilled".to_owned());
+                }
+                if let Event::Ended { container, attempt, .. } = &event
                     && self
                         .running
                         .get(container)
@@ -174,11 +191,7 @@ impl Actor {
                     id,
                 } = *launched;
                 self.running.insert(container, (attempt, main));
-                self.step(Event::Started {
-                    container,
-                    attempt,
-                    id,
-                });
+                self.step(Event::Started { container, attempt, id });
             }
         }
     }
@@ -203,10 +216,7 @@ impl Actor {
 
     fn machine_gates(&self, pod: &Pod) -> std::collections::BTreeMap<String, bool> {
         let gates = PodPlan::from_pod(pod).readiness_gates;
-        let conditions = pod
-            .status
-            .iter()
-            .flat_map(|status| status.conditions.iter().flatten());
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
         let of_gates = conditions.filter(|condition| gates.contains(&condition.type_));
         of_gates
             .map(|condition| (condition.type_.clone(), condition.status == "True"))
@@ -215,6 +225,9 @@ impl Actor {
 
     /// One turn of the machine: event in, actions out, status written.
     fn step(&mut self, event: Event) {
+        if matches!(event, Event::Stop { .. }) {
+            self.shared.stopping.send_replace(true);
+        }
         let now = self.node.now();
         for action in self.machine.on_event(event, now) {
             self.act(action);
@@ -228,10 +241,8 @@ impl Actor {
             pod: Some(address),
             host,
         };
-        self.writer.status(
-            self.machine
-                .status(&addresses, self.pod.metadata.generation),
-        );
+        self.writer
+            .status(self.machine.status(&addresses, self.pod.metadata.generation));
     }
 
     fn on_host_network(&self) -> bool {
@@ -284,26 +295,12 @@ impl Actor {
     /// The container at a place of the machine's list: init containers first.
     fn container(&self, index: usize) -> Option<&Container> {
         let spec = self.pod.spec.as_ref()?;
-        spec.init_containers
-            .iter()
-            .flatten()
-            .chain(&spec.containers)
-            .nth(index)
+        spec.init_containers.iter().flatten().chain(&spec.containers).nth(index)
     }
 
     fn field_path(&self, index: usize) -> Option<String> {
-        let init = self
-            .pod
-            .spec
-            .as_ref()?
-            .init_containers
-            .as_ref()
-            .map_or(0, Vec::len);
-        let list = if index < init {
-            "initContainers"
-        } else {
-            "containers"
-        };
+        let init = self.pod.spec.as_ref()?.init_containers.as_ref().map_or(0, Vec::len);
+        let list = if index < init { "initContainers" } else { "containers" };
         Some(format!("spec.{list}{{{}}}", self.container(index)?.name))
     }
 
@@ -391,11 +388,7 @@ impl Actor {
         question: Question,
         timeout: Duration,
     ) -> impl Future<Output = ProbeResult> + Send + 'static {
-        let (node, shared, name) = (
-            Arc::clone(&self.node),
-            Arc::clone(&self.shared),
-            container.name.clone(),
-        );
+        let (node, shared, name) = (Arc::clone(&self.node), Arc::clone(&self.shared), container.name.clone());
         async move {
             if let Question::Exec(command) = &question {
                 return super::exec::probe(&node, &shared, &name, command, timeout).await;

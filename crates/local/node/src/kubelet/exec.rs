@@ -51,12 +51,7 @@ impl Kubelet {
     ///
     /// # Errors
     /// [`ExecError`].
-    pub async fn exec(
-        &self,
-        uid: &str,
-        container: &str,
-        command: &[String],
-    ) -> Result<ExecSession, ExecError> {
+    pub async fn exec(&self, uid: &str, container: &str, command: &[String]) -> Result<ExecSession, ExecError> {
         let entry = self.entry(uid)?;
         let none = || Unavailable::NoContainer {
             pod: entry.pod.name.clone(),
@@ -115,8 +110,7 @@ pub(super) async fn probe(
     timeout: Duration,
 ) -> ProbeResult {
     let attempt = async {
-        let spec = running_spec(shared, container)
-            .ok_or_else(|| "the container is not running".to_owned())?;
+        let spec = running_spec(shared, container).ok_or_else(|| "the container is not running".to_owned())?;
         let spec = spec_of(spec, command).map_err(|error| error.to_string())?;
         let ([stdout, stderr], streams) = streams().map_err(|error| error.to_string())?;
         let running = start_process(node, shared, spec, streams)

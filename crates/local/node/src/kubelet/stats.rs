@@ -9,7 +9,7 @@ use crate::procfs;
 const TICKS_PER_SECOND: u64 = 100;
 
 /// The size of a page where it is not asked for.
-const PAGE_BYTES: u64 = 4096;
+pub(super) const PAGE_BYTES: u64 = 4096;
 
 /// A container's use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,19 +43,12 @@ impl Kubelet {
             .into_iter()
             .filter_map(|(pod, container, pid)| stats_of(&table, pod, container, pid))
             .collect();
-        all.sort_unstable_by(|left, right| {
-            (&left.pod, &left.container).cmp(&(&right.pod, &right.container))
-        });
+        all.sort_unstable_by(|left, right| (&left.pod, &left.container).cmp(&(&right.pod, &right.container)));
         all
     }
 }
 
-fn stats_of(
-    table: &[procfs::Entry],
-    pod: PodRef,
-    container: String,
-    main: i32,
-) -> Option<ContainerStats> {
+fn stats_of(table: &[procfs::Entry], pod: PodRef, container: String, main: i32) -> Option<ContainerStats> {
     let keeper = table.iter().find(|entry| entry.pid == main)?.parent;
     let keeper_ticks = table
         .iter()

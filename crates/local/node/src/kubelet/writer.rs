@@ -31,18 +31,9 @@ impl Writer {
         let (status, status_rx) = watch::channel(None);
         let (events, events_rx) = mpsc::channel(EVENTS_MAX);
         let (end, end_rx) = watch::channel(false);
-        tokio::spawn(write_statuses(
-            Arc::clone(&sink),
-            pod.clone(),
-            status_rx,
-            end_rx,
-        ));
+        tokio::spawn(write_statuses(Arc::clone(&sink), pod.clone(), status_rx, end_rx));
         tokio::spawn(write_events(sink, pod, events_rx));
-        Writer {
-            status,
-            events,
-            end,
-        }
+        Writer { status, events, end }
     }
 
     /// Sets the status if it differs from the last one.
@@ -94,28 +85,16 @@ async fn write_statuses(
     for _ in 0..DELETE_ATTEMPTS_MAX {
         match sink.deleted(&pod).await {
             Ok(()) => return,
-            Err(error) => tracing::debug!(
-                pod = pod.name,
-                error,
-                "the object of an ended pod is still there"
-            ),
+            Err(error) => tracing::debug!(pod = pod.name, error, "the object of an ended pod is still there"),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_MAX);
     }
-    tracing::warn!(
-        pod = pod.name,
-        "the object of an ended pod could not be deleted"
-    );
+    tracing::warn!(pod = pod.name, "the object of an ended pod could not be deleted");
 }
 
 /// Writes until it succeeds or a newer status is there.
-async fn write(
-    sink: &dyn PodSink,
-    pod: &PodRef,
-    status: PodStatus,
-    newer: &mut watch::Receiver<Option<PodStatus>>,
-) {
+async fn write(sink: &dyn PodSink, pod: &PodRef, status: PodStatus, newer: &mut watch::Receiver<Option<PodStatus>>) {
     let mut wait = RETRY_MIN;
     loop {
         let Err(error) = sink.patch_status(pod, status.clone()).await else {

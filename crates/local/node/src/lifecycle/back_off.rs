@@ -42,11 +42,7 @@ impl BackOff {
     /// Asks for a restart of a container that ended at `now`: returns how long to wait.
     pub(super) fn next(&mut self, now: Moment) -> Duration {
         let wait = match self.current {
-            Some((wait, since))
-                if now.duration_since(since).unsigned_abs() < self.settings.max * 2 =>
-            {
-                wait
-            }
+            Some((wait, since)) if now.duration_since(since).unsigned_abs() < self.settings.max * 2 => wait,
             _ => Duration::ZERO,
         };
         let following = if wait.is_zero() {
@@ -77,11 +73,6 @@ mod tests {
         }
         assert_eq!(waits, [0, 10, 20, 40, 80, 160, 300, 300]);
         assert_eq!(back_off.next(now + Duration::from_secs(598)).as_secs(), 300);
-        assert_eq!(
-            back_off
-                .next(now + Duration::from_secs(598 + 300 + 600))
-                .as_secs(),
-            0
-        );
+        assert_eq!(back_off.next(now + Duration::from_secs(598 + 300 + 600)).as_secs(), 0);
     }
 }

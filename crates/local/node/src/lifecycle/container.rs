@@ -72,6 +72,8 @@ pub(super) struct Running {
 /// A stop under way.
 #[derive(Debug, Clone, Copy)]
 struct Stopping {
+    /// By when the shortest wish so far wants it to be over.
+    wanted_by: Moment,
     /// When SIGKILL is due; none once it was sent.
     kill_at: Option<Moment>,
     /// The preStop hook runs.
@@ -100,9 +102,7 @@ impl Running {
     fn is_probed(&self, kind: ProbeKind) -> bool {
         match kind {
             _ if self.hook_pending => false,
-            ProbeKind::Startup => {
-                self.stopping.is_none() && self.good(ProbeKind::Startup) == Some(false)
-            }
+            ProbeKind::Startup => self.stopping.is_none() && self.good(ProbeKind::Startup) == Some(false),
             ProbeKind::Liveness => self.stopping.is_none() && self.is_started(),
             ProbeKind::Readiness => self.is_started(),
         }
@@ -146,13 +146,7 @@ impl Container {
         });
     }
 
-    pub(super) fn on_started(
-        &mut self,
-        id: String,
-        now: Moment,
-        grace: Duration,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn on_started(&mut self, id: String, now: Moment, grace: Duration, out: &mut Vec<Action>) {
         let State::Starting { stop } = self.state else {
             return;
         };
@@ -170,11 +164,7 @@ impl Container {
             hook_pending,
             stopping: None,
         }));
-        out.push(self.record(
-            "Normal",
-            "Started",
-            format!("Container {} started", self.plan.name),
-        ));
+        out.push(self.record("Normal", "Started", format!("Container {} started", self.plan.name)));
         if hook_pending {
             out.push(self.hook(HookKind::PostStart));
         }
@@ -183,12 +173,7 @@ impl Container {
         }
     }
 
-    pub(super) fn on_start_failed(
-        &mut self,
-        failure: StartFailure,
-        now: Moment,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn on_start_failed(&mut self, failure: StartFailure, now: Moment, out: &mut Vec<Action>) {
         let State::Starting { stop } = self.state else {
             return;
         };
@@ -246,8 +231,7 @@ impl Container {
         let State::Running(running) = &self.state else {
             return;
         };
-        let reason =
-            reason.unwrap_or_else(|| if code == 0 { "Completed" } else { "Error" }.to_owned());
+        let reason = reason.unwrap_or_else(|| if code == 0 { "Completed" } else { "Error" }.to_owned());
         let ended = Termination {
             code,
             reason,
@@ -268,10 +252,7 @@ impl Container {
             return;
         }
         let name = &self.plan.name;
-        let message = format!(
-            "back-off {} restarting failed container={name}",
-            spoken(wait)
-        );
+        let message = format!("back-off {} restarting failed container={name}", spoken(wait));
         out.push(self.record(
             "Warning",
             "BackOff",
@@ -293,12 +274,15 @@ impl Container {
             State::Running(running) => {
                 let kill_at = now + grace;
                 match &mut running.stopping {
-                    Some(stopping) => {
-                        stopping.kill_at = stopping.kill_at.map(|known| known.min(kill_at))
+                    Some(stopping) if kill_at < stopping.wanted_by => {
+                        stopping.wanted_by = kill_at;
+                        stopping.kill_at = stopping.kill_at.map(|known| known.min(kill_at));
                     }
+                    Some(_) => {}
                     None => {
                         let in_hook = has_hook && !grace.is_zero();
                         running.stopping = Some(Stopping {
+                            wanted_by: kill_at,
                             kill_at: Some(kill_at),
                             in_hook,
                         });
@@ -348,11 +332,7 @@ impl Container {
                 }
             }
             HookKind::PreStop => {
-                let Some(stopping) = running
-                    .stopping
-                    .as_mut()
-                    .filter(|stopping| stopping.in_hook)
-                else {
+                let Some(stopping) = running.stopping.as_mut().filter(|stopping| stopping.in_hook) else {
                     return;
                 };
                 stopping.in_hook = false;
@@ -447,14 +427,8 @@ impl Container {
             State::BackOff { until, .. } => Some(*until),
             State::Running(running) => {
                 let kill = running.stopping.and_then(|stopping| stopping.kill_at);
-                let probes = running
-                    .probers
-                    .iter()
-                    .filter(|(kind, _)| running.is_probed(*kind));
-                probes
-                    .filter_map(|(_, prober)| prober.due())
-                    .chain(kill)
-                    .min()
+                let probes = running.probers.iter().filter(|(kind, _)| running.is_probed(*kind));
+                probes.filter_map(|(_, prober)| prober.due()).chain(kill).min()
             }
             _ => None,
         }

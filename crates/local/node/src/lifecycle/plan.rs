@@ -118,9 +118,7 @@ impl PodPlan {
             .map(|container| container_plan(container, Role::Main, restarts));
         PodPlan {
             containers: init.chain(main).collect(),
-            grace: spec
-                .termination_grace_period_seconds
-                .map_or(GRACE_DEFAULT, seconds),
+            grace: spec.termination_grace_period_seconds.map_or(GRACE_DEFAULT, seconds),
             active_deadline: spec.active_deadline_seconds.map(seconds),
             readiness_gates: spec
                 .readiness_gates
@@ -192,11 +190,10 @@ fn seconds(value: i64) -> Duration {
 /// Guaranteed: every container has limits for both resources and requests that are equal or absent. BestEffort:
 /// none has any. Else Burstable.
 fn qos_class(pod: &Pod) -> &'static str {
-    let containers = pod.spec.iter().flat_map(|spec| {
-        spec.containers
-            .iter()
-            .chain(spec.init_containers.iter().flatten())
-    });
+    let containers = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
     let (mut any, mut all_guaranteed) = (false, true);
     for container in containers {
         let resources = container.resources.as_ref();

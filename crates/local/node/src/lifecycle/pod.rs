@@ -190,11 +190,7 @@ impl PodMachine {
         let mut out = Vec::new();
         let grace = self.grace_left(now);
         match event {
-            Event::Started {
-                container,
-                attempt,
-                id,
-            } => {
+            Event::Started { container, attempt, id } => {
                 if let Some(container) = self.current(container, attempt) {
                     container.on_started(id, now, grace, &mut out);
                 }
@@ -305,9 +301,7 @@ impl PodMachine {
                 self.fate = Fate::Done {
                     phase: "Failed",
                     reason: Some("DeadlineExceeded"),
-                    message: Some(
-                        "Pod was active on the node longer than the specified deadline".to_owned(),
-                    ),
+                    message: Some("Pod was active on the node longer than the specified deadline".to_owned()),
                 };
             } else {
                 self.start_next(out);
@@ -317,10 +311,7 @@ impl PodMachine {
         if self.fate != Fate::Living || self.stop_by.is_some() {
             self.stop_all(now, out);
         }
-        if self.stop_by.is_some()
-            && !self.finished
-            && self.containers.iter().all(Container::is_over)
-        {
+        if self.stop_by.is_some() && !self.finished && self.containers.iter().all(Container::is_over) {
             self.finished = true;
             out.push(Action::Finished);
         }
@@ -335,8 +326,10 @@ impl PodMachine {
             if matches!(container.state, State::Waiting) {
                 container.start(out);
             }
-            let passed = match (&container.state, container.plan.role) {
-                (State::Ended(ended), Role::Init) => ended.code == 0,
+            let passed = match (container.plan.role, &container.state) {
+                (Role::Init, State::Ended(ended)) => ended.code == 0,
+                (Role::Init, _) => false,
+                // Once all have started, a sidecar that starts again holds nobody up.
                 _ => container.is_started() || self.initialized,
             };
             if !passed {
@@ -357,9 +350,10 @@ impl PodMachine {
             State::Ended(ended) => Some(ended.code),
             _ => None,
         };
-        let failed_init = self.containers.iter().any(|container| {
-            container.plan.role == Role::Init && ended(container).is_some_and(|code| code != 0)
-        });
+        let failed_init = self
+            .containers
+            .iter()
+            .any(|container| container.plan.role == Role::Init && ended(container).is_some_and(|code| code != 0));
         let main = self
             .containers
             .iter()
@@ -392,8 +386,7 @@ impl PodMachine {
                 }
             }
         }
-        let main_over =
-            |container: &Container| container.plan.role == Role::Sidecar || container.is_over();
+        let main_over = |container: &Container| container.plan.role == Role::Sidecar || container.is_over();
         if !self.containers.iter().all(main_over) && !grace.is_zero() {
             return;
         }

@@ -17,11 +17,7 @@ pub enum ProbeKind {
 
 impl ProbeKind {
     /// All, in the order in which they matter.
-    pub const ALL: [ProbeKind; 3] = [
-        ProbeKind::Startup,
-        ProbeKind::Readiness,
-        ProbeKind::Liveness,
-    ];
+    pub const ALL: [ProbeKind; 3] = [ProbeKind::Startup, ProbeKind::Readiness, ProbeKind::Liveness];
 
     /// The word that Events use.
     #[must_use]
@@ -128,11 +124,7 @@ impl Prober {
             return Verdict::Unchanged;
         }
         self.good = Some(success);
-        if success {
-            Verdict::Passed
-        } else {
-            Verdict::Failed
-        }
+        if success { Verdict::Passed } else { Verdict::Failed }
     }
 }
 
@@ -155,10 +147,7 @@ mod tests {
     fn only_results_in_a_row_count() {
         let check = |results: &str, expect: &[Verdict]| {
             let mut prober = Prober::new(plan(2, 3), Moment::UNIX_EPOCH);
-            let verdicts: Vec<Verdict> = results
-                .chars()
-                .map(|result| prober.on_result(result == '+'))
-                .collect();
+            let verdicts: Vec<Verdict> = results.chars().map(|result| prober.on_result(result == '+')).collect();
             assert_eq!(verdicts, expect, "{results}");
         };
         use Verdict::{Failed, Passed, Unchanged};
@@ -166,14 +155,9 @@ mod tests {
         check("+-+", &[Unchanged, Unchanged, Unchanged]);
         check(
             "--+---",
-            &[
-                Unchanged, Unchanged, Unchanged, Unchanged, Unchanged, Failed,
-            ],
+            &[Unchanged, Unchanged, Unchanged, Unchanged, Unchanged, Failed],
         );
-        check(
-            "+++---",
-            &[Unchanged, Passed, Unchanged, Unchanged, Unchanged, Failed],
-        );
+        check("+++---", &[Unchanged, Passed, Unchanged, Unchanged, Unchanged, Failed]);
     }
 
     #[test]

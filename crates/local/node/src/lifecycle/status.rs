@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-    ContainerStatus, HostIP, PodCondition, PodIP, PodStatus,
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP,
+    PodCondition, PodIP, PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -56,10 +56,7 @@ impl PodMachine {
     /// Notes the time of each condition that has changed.
     pub(super) fn remember_conditions(&mut self, now: Moment) {
         for condition in self.conditions_now() {
-            let known = self
-                .conditions
-                .entry(condition.kind)
-                .or_insert((condition.status, now));
+            let known = self.conditions.entry(condition.kind).or_insert((condition.status, now));
             if known.0 != condition.status {
                 *known = (condition.status, now);
             }
@@ -74,16 +71,10 @@ impl PodMachine {
                 .containers
                 .iter()
                 .filter(|container| (container.plan.role != Role::Main) == is_init);
-            of_list
-                .map(|container| self.container_status(container))
-                .collect()
+            of_list.map(|container| self.container_status(container)).collect()
         };
         let (phase, reason, message) = match &self.fate {
-            Fate::Done {
-                phase,
-                reason,
-                message,
-            } => (*phase, *reason, message.clone()),
+            Fate::Done { phase, reason, message } => (*phase, *reason, message.clone()),
             Fate::Living => (self.living_phase(), None, None),
         };
         let init = statuses(true);
@@ -133,8 +124,7 @@ impl PodMachine {
 
     fn conditions_now(&self) -> Vec<Condition> {
         let unready = self.unready();
-        let is_done =
-            |phase: &str| matches!(&self.fate, Fate::Done { phase: own, .. } if *own == phase);
+        let is_done = |phase: &str| matches!(&self.fate, Fate::Done { phase: own, .. } if *own == phase);
         let (succeeded, failed) = (is_done("Succeeded"), is_done("Failed"));
         let containers_ready = unready.is_empty() && !succeeded && !failed;
         let (reason, message) = match () {
@@ -143,10 +133,7 @@ impl PodMachine {
             () if failed => (Some("PodFailed"), None),
             () => (
                 Some("ContainersNotReady"),
-                Some(format!(
-                    "containers with unready status: [{}]",
-                    unready.join(" ")
-                )),
+                Some(format!("containers with unready status: [{}]", unready.join(" "))),
             ),
         };
         let initialized = self.initialized || succeeded;
@@ -199,10 +186,7 @@ impl PodMachine {
     }
 
     fn condition(&self, now: Condition, observed_generation: Option<i64>) -> PodCondition {
-        let since = self
-            .conditions
-            .get(now.kind)
-            .map_or(self.began, |(_, since)| *since);
+        let since = self.conditions.get(now.kind).map_or(self.began, |(_, since)| *since);
         PodCondition {
             type_: now.kind.to_owned(),
             status: if now.status { "True" } else { "False" }.to_owned(),
@@ -224,15 +208,11 @@ impl PodMachine {
         };
         let mut id = container.last.as_ref().map(|last| last.id.clone());
         match &container.state {
-            State::Waiting | State::Abandoned if !self.initialized => {
-                state.waiting = waiting("PodInitializing", None)
-            }
+            State::Waiting | State::Abandoned if !self.initialized => state.waiting = waiting("PodInitializing", None),
             State::Waiting | State::Starting { .. } | State::Abandoned => {
                 state.waiting = waiting("ContainerCreating", None);
             }
-            State::BackOff {
-                reason, message, ..
-            } => state.waiting = waiting(reason, Some(message.clone())),
+            State::BackOff { reason, message, .. } => state.waiting = waiting(reason, Some(message.clone())),
             State::Running(running) => {
                 state.running = Some(ContainerStateRunning {
                     started_at: Some(Time(running.since)),

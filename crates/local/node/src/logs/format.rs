@@ -106,19 +106,13 @@ mod tests {
         encoder.finish(Timestamp::UNIX_EPOCH, &mut out);
         assert!(out.starts_with(b"1970-01-01T00:00:00.000000000Z stderr F one\n"));
         let mut text = Vec::new();
-        for line in out
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
+        for line in out.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let line = parse(line).unwrap();
             text.extend_from_slice(line.text);
             if line.is_whole {
                 text.push(b'\n');
             }
         }
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            format!("one\ntwo\n{long}\nlast")
-        );
+        assert_eq!(String::from_utf8(text).unwrap(), format!("one\ntwo\n{long}\nlast"));
     }
 }

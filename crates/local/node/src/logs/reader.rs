@@ -35,11 +35,7 @@ pub struct LogOptions {
 /// Reads a log file (and its rotated predecessors) as chunks of text. `live` tells of new bytes while the
 /// container runs; a follower's stream ends when its sender is gone.
 #[must_use]
-pub fn read(
-    path: PathBuf,
-    options: LogOptions,
-    live: Option<watch::Receiver<u64>>,
-) -> mpsc::Receiver<Bytes> {
+pub fn read(path: PathBuf, options: LogOptions, live: Option<watch::Receiver<u64>>) -> mpsc::Receiver<Bytes> {
     let (chunks_tx, chunks) = mpsc::channel(CHUNKS_MAX);
     tokio::spawn(async move {
         let mut reader = Reader {
@@ -56,11 +52,7 @@ pub fn read(
         }
         let mut start = existing(&path, &reader.options).await;
         reader.position = start.position;
-        if reader
-            .send(std::mem::take(&mut start.lines))
-            .await
-            .is_none()
-        {
+        if reader.send(std::mem::take(&mut start.lines)).await.is_none() {
             return;
         }
         while let Some(live) = &mut live {
@@ -154,11 +146,7 @@ async fn existing(path: &Path, options: &LogOptions) -> Start {
 }
 
 fn is_since(line: &Line<'_>, since: Option<Timestamp>) -> bool {
-    since.is_none_or(|since| {
-        line.time
-            .parse::<Timestamp>()
-            .is_ok_and(|time| time >= since)
-    })
+    since.is_none_or(|since| line.time.parse::<Timestamp>().is_ok_and(|time| time >= since))
 }
 
 /// The last lines of the program, each of which may be stored in several parts.

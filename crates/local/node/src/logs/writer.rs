@@ -80,8 +80,7 @@ impl LogFile {
             Err(error) => tracing::warn!(path = %self.path.display(), %error, "log lines are lost"),
         }
         drop(open);
-        self.written
-            .send_modify(|written| *written += lines.len() as u64);
+        self.written.send_modify(|written| *written += lines.len() as u64);
     }
 }
 
@@ -104,11 +103,7 @@ fn rotate(path: &Path) -> std::io::Result<File> {
 ///
 /// # Errors
 /// When the descriptor is no pipe.
-pub async fn copy_stream(
-    descriptor: OwnedFd,
-    stream: Stream,
-    log: Arc<LogFile>,
-) -> std::io::Result<()> {
+pub async fn copy_stream(descriptor: OwnedFd, stream: Stream, log: Arc<LogFile>) -> std::io::Result<()> {
     let mut pipe = pipe::Receiver::from_owned_fd(descriptor)?;
     let mut encoder = Encoder::new(stream);
     let mut buffer = vec![0; CHUNK_BYTES];
@@ -138,9 +133,7 @@ mod tests {
         for _ in 0..2 * FILES_MAX {
             log.append(&chunk);
         }
-        let files = std::fs::read_dir(log.path().parent().unwrap())
-            .unwrap()
-            .count();
+        let files = std::fs::read_dir(log.path().parent().unwrap()).unwrap().count();
         assert_eq!(files, FILES_MAX);
     }
 }

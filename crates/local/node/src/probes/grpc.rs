@@ -31,9 +31,7 @@ pub(super) async fn check(service: &str, place: &Place, timeout: Duration) -> Re
         Ok(Ok(Some(SERVING))) => Ok(()),
         Ok(Ok(status)) => Err(format!("service unhealthy (responded with {status:?})")),
         Ok(Err(why)) => Err(why),
-        Err(_) => Err(format!(
-            "timeout: health rpc did not complete within {timeout:?}"
-        )),
+        Err(_) => Err(format!("timeout: health rpc did not complete within {timeout:?}")),
     }
 }
 
@@ -51,9 +49,7 @@ async fn exchange(
         .body(Full::new(Bytes::from(encode(service))))?;
     let answer = async {
         let response = sender.send_request(request).await?;
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await?;
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
         Ok(decode(&body.to_bytes()))
     };
     let answer = answer.await;

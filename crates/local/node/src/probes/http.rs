@@ -11,11 +11,7 @@ use tokio::net::TcpStream;
 use super::{HttpQuestion, Place, Target};
 
 /// Connects; the error is in the words of the kubelet.
-pub(super) async fn connect(
-    target: &Target,
-    place: &Place,
-    timeout: Duration,
-) -> Result<TcpStream, String> {
+pub(super) async fn connect(target: &Target, place: &Place, timeout: Duration) -> Result<TcpStream, String> {
     let shown = shown(target, place);
     let attempt = async {
         match &target.host {
@@ -44,11 +40,7 @@ fn shown(target: &Target, place: &Place) -> String {
     }
 }
 
-pub(super) async fn get(
-    question: &HttpQuestion,
-    place: &Place,
-    timeout: Duration,
-) -> Result<(), String> {
+pub(super) async fn get(question: &HttpQuestion, place: &Place, timeout: Duration) -> Result<(), String> {
     let authority = shown(&question.target, place);
     let url = format!("http://{authority}{}", question.path);
     let exchange = async {
@@ -73,8 +65,7 @@ async fn status(
     authority: &str,
     stream: TcpStream,
 ) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);
     let mut request = Request::get(question.path.as_str());
     let has = |wanted: &str| {
@@ -96,11 +87,7 @@ async fn status(
         request = request.header(name, value);
     }
     let response = sender
-        .send_request(
-            request
-                .header("Connection", "close")
-                .body(Empty::<Bytes>::new())?,
-        )
+        .send_request(request.header("Connection", "close").body(Empty::<Bytes>::new())?)
         .await;
     driving.abort();
     Ok(response?.status().as_u16())

@@ -6,7 +6,8 @@ use regex::Regex;
 
 use super::config::ResourceMapping;
 use super::template::{Template, TemplateError, Value};
-use super::{GroupResource, ResourceMapper, go};
+use super::{ResourceMapper, go};
+use apimachinery::resources::GroupResource;
 
 /// The two directions between labels and resources.
 #[derive(Debug, Clone)]
@@ -79,9 +80,8 @@ impl Association {
             return Ok(label.clone());
         }
         let Some(form) = &self.template else {
-            return Err(format!(
-                "no label is associated with {resource}: the rule has neither a template nor an override for it"
-            ));
+            let missing = "the rule has neither a template nor an override for it";
+            return Err(format!("no label is associated with {resource}: {missing}"));
         };
         let singular = mapper
             .singular(&resource.resource)
@@ -92,6 +92,11 @@ impl Association {
             Ok(label) => Ok(label),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// The labels of the overrides.
+    pub fn overridden_labels(&self) -> impl Iterator<Item = &str> {
+        self.label_to_resource.keys().map(String::as_str)
     }
 
     /// The resources that a series with these labels belongs to.

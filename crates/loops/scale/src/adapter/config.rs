@@ -193,9 +193,10 @@ impl Config {
 fn problem(error: &serde_saphyr::Error, text: &str, file: &str) -> Problem {
     let location = error.location();
     let message = error.without_snippet().to_string();
-    let unknown = message
-        .split_once("unknown field `")
-        .and_then(|(_, rest)| rest.split_once('`'));
+    let unknown = match error.without_snippet() {
+        serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => Some((field, expected)),
+        _ => None,
+    };
     // A text that is YAML at all is refused for its fields; else it is the YAML that is wrong.
     let code = if serde_saphyr::from_str::<serde_json::Value>(text).is_ok() {
         UNKNOWN_FIELD
@@ -219,9 +220,8 @@ fn problem(error: &serde_saphyr::Error, text: &str, file: &str) -> Problem {
 }
 
 /// The expected field that is written most like `field`.
-fn closest(field: &str, expected: &str) -> String {
-    let known = expected.split('`').skip(1).step_by(2);
-    let best = known.map(|name| (distance(field, name), name)).min();
+fn closest(field: &str, expected: &[&str]) -> String {
+    let best = expected.iter().map(|name| (distance(field, name), *name)).min();
     match best {
         Some((distance, name)) if distance <= field.len() / 2 => format!("did you mean `{name}`?"),
         Some(_) => "prometheus-adapter knows no such key".to_owned(),

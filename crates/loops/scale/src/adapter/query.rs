@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::go::quoted;
 use super::template::{Template, TemplateError, Value};
-use crate::selector::{Operator, Requirement, Selector};
+use apimachinery::selector::{LabelSelector, Operator, Requirement};
 
 /// A query that cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -39,26 +39,31 @@ impl QueryArguments {
     ///
     /// # Errors
     /// When the selector compares numbers.
-    pub fn new(metric_selector: &Selector) -> Result<Self, QueryError> {
+    pub fn new(metric_selector: &LabelSelector) -> Result<Self, QueryError> {
         let mut arguments = Self::default();
-        for requirement in &metric_selector.requirements {
-            arguments.require(requirement)?;
+        if let LabelSelector::All(requirements) = metric_selector {
+            for requirement in requirements {
+                arguments.require(requirement)?;
+            }
         }
         Ok(arguments)
     }
 
     /// One value goes through as it is, also to a regular expression: the caller may write one.
     fn require(&mut self, requirement: &Requirement) -> Result<(), QueryError> {
-        let Requirement { key, operator, values } = requirement;
+        let (key, operator) = (requirement.key(), requirement.operator());
+        let mut values = requirement.values().to_vec();
+        values.sort();
+        values.dedup();
         let sign = match (operator, values.len()) {
             (Operator::GreaterThan | Operator::LessThan, _) => {
                 return Err(QueryError::UnsupportedOperator(requirement.to_string()));
             }
             (Operator::Exists, _) => "!=",
             (Operator::DoesNotExist, _) => "=",
-            (Operator::Equals, 1) => "=",
+            (Operator::Equals | Operator::DoubleEquals, 1) => "=",
             (Operator::NotEquals, 1) => "!=",
-            (Operator::Equals | Operator::In, _) => "=~",
+            (Operator::Equals | Operator::DoubleEquals | Operator::In, _) => "=~",
             (Operator::NotEquals | Operator::NotIn, _) => "!~",
         };
         let value = values.join("|");

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use apimachinery::resources::GroupResource;
+use apimachinery::selector::LabelSelector;
 
-use super::query::{Names, QueryError};
-use super::{GroupResource, ResourceMapper, Rule};
-use crate::selector::Selector;
+use super::query::QueryError;
+use super::rule::Asked;
+use super::{ResourceMapper, Rule, is_root_scoped};
 
 /// A series, reduced to what discovery needs: its name and which labels it has. A million series of one shape are one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,10 +20,9 @@ pub struct SeriesShape {
 }
 
 /// A metric of objects, as the API lists it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetricInfo {
     /// Of which objects.
-    #[serde(flatten)]
     pub object: GroupResource,
     /// Whether they are asked for within a namespace.
     pub namespaced: bool,
@@ -62,7 +62,7 @@ impl CustomRegistry {
                 let labels = shape.labels.iter().map(String::as_str);
                 for object in rule.association.resources_of(labels, &mapper) {
                     let info = MetricInfo {
-                        namespaced: !object.is_root_scoped(),
+                        namespaced: !is_root_scoped(&object),
                         object,
                         metric: metric.clone(),
                     };
@@ -90,7 +90,7 @@ impl CustomRegistry {
     pub fn find(&self, group: &str, resource: &str, metric: &str) -> Option<MetricInfo> {
         let object = self.mapper.normalised(group, resource)?;
         let info = MetricInfo {
-            namespaced: !object.is_root_scoped(),
+            namespaced: !is_root_scoped(&object),
             object,
             metric: metric.to_owned(),
         };
@@ -101,24 +101,9 @@ impl CustomRegistry {
     ///
     /// # Errors
     /// When the query cannot be built.
-    pub fn query(
-        &self,
-        info: &MetricInfo,
-        namespace: &str,
-        metric_selector: &Selector,
-        names: &[&str],
-        names_are: Names,
-    ) -> Option<Result<String, QueryError>> {
+    pub fn query(&self, info: &MetricInfo, asked: &Asked<'_>) -> Option<Result<String, QueryError>> {
         let Behind { series, rule } = self.metrics.get(info)?;
-        Some(rule.custom_query(
-            series,
-            &info.object,
-            namespace,
-            metric_selector,
-            names,
-            names_are,
-            &self.mapper,
-        ))
+        Some(rule.custom_query(series, &info.object, asked, &self.mapper))
     }
 
     /// The label of the answer that names the object.
@@ -169,7 +154,7 @@ impl ExternalRegistry {
         &self,
         metric: &str,
         namespace: &str,
-        metric_selector: &Selector,
+        metric_selector: &LabelSelector,
     ) -> Option<Result<String, QueryError>> {
         let Behind { series, rule } = self.metrics.get(metric)?;
         Some(rule.external_query(series, namespace, metric_selector, &self.mapper))

@@ -1,42 +1,19 @@
 //! Which resources a cluster has, under which names.
 
-use std::fmt;
-
+use apimachinery::resources::GroupResource;
 use serde::{Deserialize, Serialize};
 
-/// A group and a plural resource name: `apps`, `deployments`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct GroupResource {
-    /// The API group, empty for core.
-    pub group: String,
-    /// The plural name.
-    pub resource: String,
-}
-
-impl GroupResource {
-    /// A resource of the core group.
-    pub fn core(resource: &str) -> Self {
-        Self {
-            group: String::new(),
-            resource: resource.to_owned(),
-        }
-    }
-
-    /// Whether metrics of it are asked for without a namespace.
-    pub fn is_root_scoped(&self) -> bool {
-        self.group.is_empty() && matches!(self.resource.as_str(), "namespaces" | "nodes" | "persistentvolumes")
+/// A resource of the core group.
+pub fn core_resource(resource: &str) -> GroupResource {
+    GroupResource {
+        group: String::new(),
+        resource: resource.to_owned(),
     }
 }
 
-/// As in paths: `deployments.apps`.
-impl fmt::Display for GroupResource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.resource)?;
-        if self.group.is_empty() {
-            return Ok(());
-        }
-        write!(f, ".{}", self.group)
-    }
+/// Whether metrics of it are asked for without a namespace.
+pub fn is_root_scoped(resource: &GroupResource) -> bool {
+    resource.group.is_empty() && matches!(resource.resource.as_str(), "namespaces" | "nodes" | "persistentvolumes")
 }
 
 /// One resource as discovery tells it.

@@ -5,8 +5,9 @@ use regex::Regex;
 use super::config::{DiscoveryRule, SeriesFilter};
 use super::query::{Names, QueryArguments, QueryError};
 use super::template::Template;
-use super::{Association, GroupResource, ResourceMapper, go};
-use crate::selector::Selector;
+use super::{Association, ResourceMapper, SeriesShape, core_resource, go};
+use apimachinery::resources::GroupResource;
+use apimachinery::selector::LabelSelector;
 
 /// A condition on a series' name.
 #[derive(Debug, Clone)]
@@ -35,6 +36,19 @@ impl Filter {
     pub fn passes(&self, name: &str) -> bool {
         self.pattern.is_match(name) == self.wanted
     }
+}
+
+/// Which objects a query is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Their namespace; empty for cluster-wide kinds.
+    pub namespace: &'a str,
+    /// Selects series.
+    pub metric_selector: &'a LabelSelector,
+    /// Their names.
+    pub names: &'a [&'a str],
+    /// How several names become a pattern.
+    pub names_are: Names,
 }
 
 /// A compiled rule.
@@ -93,6 +107,18 @@ impl Rule {
         })
     }
 
+    /// The series that the rule names outright, as it would be found if it had a sample. A metric with such a rule exists
+    /// from the start: a queue that is quiet since before the last relist is not an unknown metric.
+    pub fn declared_shape(&self) -> Option<SeriesShape> {
+        let (name, labels) = declared(&self.series_query)?;
+        let mut labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
+        labels.extend(self.association.overridden_labels().map(str::to_owned));
+        labels.sort_unstable();
+        labels.dedup();
+        let name = name.to_owned();
+        Some(SeriesShape { name, labels })
+    }
+
     /// Whether a series of this name belongs to the rule, beyond the series query.
     pub fn takes(&self, series: &str) -> bool {
         self.filters.iter().all(|filter| filter.passes(series))
@@ -114,19 +140,16 @@ impl Rule {
         &self,
         series: &str,
         resource: &GroupResource,
-        namespace: &str,
-        metric_selector: &Selector,
-        names: &[&str],
-        names_are: Names,
+        asked: &Asked<'_>,
         mapper: &ResourceMapper,
     ) -> Result<String, QueryError> {
         let label = |resource: &GroupResource| self.association.label_of(resource, mapper).map_err(QueryError::NoLabel);
-        let mut arguments = QueryArguments::new(metric_selector)?;
-        if !namespace.is_empty() {
-            arguments = arguments.in_namespace(&label(&GroupResource::core("namespaces"))?, namespace);
+        let mut arguments = QueryArguments::new(asked.metric_selector)?;
+        if !asked.namespace.is_empty() {
+            arguments = arguments.in_namespace(&label(&core_resource("namespaces"))?, asked.namespace);
         }
         arguments
-            .about(&label(resource)?, names, names_are)
+            .about(&label(resource)?, asked.names, asked.names_are)
             .build(&self.query, series)
     }
 
@@ -138,14 +161,67 @@ impl Rule {
         &self,
         series: &str,
         namespace: &str,
-        metric_selector: &Selector,
+        metric_selector: &LabelSelector,
         mapper: &ResourceMapper,
     ) -> Result<String, QueryError> {
         let mut arguments = QueryArguments::new(metric_selector)?;
         if self.namespaced && !namespace.is_empty() {
-            let label = self.association.label_of(&GroupResource::core("namespaces"), mapper);
+            let label = self.association.label_of(&core_resource("namespaces"), mapper);
             arguments = arguments.in_namespace(&label.map_err(QueryError::NoLabel)?, namespace);
         }
         arguments.build(&self.query, series)
+    }
+}
+
+/// The name of the only series that a selector can select, and the labels that it must have. Only plain selectors are
+/// understood: `name`, `name{label!="",…}`, `{__name__="name",…}`; anything else declares nothing.
+fn declared(selector: &str) -> Option<(&str, Vec<&str>)> {
+    let selector = selector.trim();
+    let (mut name, matchers) = match selector.split_once('{') {
+        None => (selector, ""),
+        Some((name, rest)) => (name.trim(), rest.strip_suffix('}')?),
+    };
+    let mut labels = Vec::new();
+    for matcher in matchers.split(',').map(str::trim).filter(|matcher| !matcher.is_empty()) {
+        let sign = matcher.find(['=', '!', '~'])?;
+        let (label, rest) = (matcher[..sign].trim(), &matcher[sign..]);
+        let value = rest.trim_start_matches(['=', '!', '~']).trim();
+        let value = value.strip_prefix(['"', '\''])?.strip_suffix(['"', '\''])?;
+        let equals = rest.starts_with('=') && !rest.starts_with("=~");
+        if label == "__name__" {
+            if !equals {
+                return None;
+            }
+            name = value;
+        } else if equals != value.is_empty() {
+            labels.push(label);
+        }
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+    (!name.is_empty() && name.chars().all(is_name)).then_some((name, labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::declared;
+
+    #[test]
+    fn a_selector_with_one_name_declares_it() {
+        for (selector, want) in [
+            ("queue_depth", Some(("queue_depth", vec![]))),
+            (
+                "queue_depth{namespace!=\"\",queue=\"a\"}",
+                Some(("queue_depth", vec!["namespace", "queue"])),
+            ),
+            (
+                "{__name__=\"queue_depth\",pod!=\"\"}",
+                Some(("queue_depth", vec!["pod"])),
+            ),
+            ("{__name__=~\"^container_.*\",pod!=\"\"}", None),
+            ("{pod!=\"\"}", None),
+            ("sum(x)", None),
+        ] {
+            assert_eq!(declared(selector), want, "{selector}");
+        }
     }
 }

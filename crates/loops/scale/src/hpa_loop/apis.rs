@@ -12,7 +12,7 @@ use crate::hpa::{
     Autoscaler, ContainerUsage, Failure, FailureCode, MetricReading, MetricSource, ObjectReference, PodSample,
     PodUsage, Samples, SelectorTerms,
 };
-use crate::quantity::Quantity;
+use crate::quantity;
 
 /// The window of a custom metric that names none (the controller's own default), in seconds.
 const WINDOW_SECONDS_DEFAULT: i64 = 60;
@@ -177,16 +177,15 @@ impl MetricsApis {
         })
     }
 
+    /// The version that the group prefers. A server that does not say serves the newest one, if it serves any.
     async fn custom_version(&self) -> Result<String, Failure> {
-        let request = Request::get("/apis/custom.metrics.k8s.io")
-            .body(Vec::new())
-            .map_err(|error| failed("custom", error))?;
-        let group: Group = self
-            .cluster
-            .request(request)
-            .await
-            .map_err(|error| failed("custom", error))?;
-        Ok(group.preferred.version)
+        let request = Request::get("/apis/custom.metrics.k8s.io").body(Vec::new());
+        let request = request.map_err(|error| failed("custom", error))?;
+        match self.cluster.request::<Group>(request).await {
+            Ok(group) => Ok(group.preferred.version),
+            Err(error) if error.is_not_found() => Ok("v1beta2".to_owned()),
+            Err(error) => Err(failed("custom", error)),
+        }
     }
 
     /// The items of a list, of which there must be one at least: no data is not zero.
@@ -217,10 +216,7 @@ fn failed(api: &str, error: impl std::fmt::Display) -> Failure {
 }
 
 fn milli_of(value: &Value) -> i64 {
-    value
-        .as_str()
-        .and_then(Quantity::parse)
-        .map_or(0, |quantity| quantity.milli)
+    value.as_str().and_then(quantity::milli_of).unwrap_or(0)
 }
 
 fn time_of(item: &Value) -> Timestamp {

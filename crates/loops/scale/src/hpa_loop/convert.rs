@@ -14,7 +14,7 @@ use crate::hpa::{
     ObjectReference, Phase, Pod, Policy, PolicyKind, Ready, ReadyStatus, RulesGiven, SelectPolicy, SelectorExpression,
     SelectorTerms, Status, Target,
 };
-use crate::quantity::Quantity;
+use crate::quantity;
 
 /// The CPU utilisation, in percent, that the API server asks for where an autoscaler names no metric.
 const CPU_UTILIZATION_DEFAULT: i32 = 80;
@@ -133,7 +133,7 @@ fn selector_terms(selector: &LabelSelector) -> SelectorTerms {
 }
 
 fn milli(quantity: &ApiQuantity) -> Option<i64> {
-    Quantity::parse(&quantity.0).map(|quantity| quantity.milli)
+    quantity::milli_of(&quantity.0)
 }
 
 /// Which value counts follows from which is set, as upstream has it.
@@ -178,7 +178,7 @@ fn policy(policy: &api::HPAScalingPolicy) -> Policy {
 }
 
 /// What the engine needs of the status as it was.
-pub(super) fn status_of(hpa: &api::HorizontalPodAutoscaler) -> Status {
+pub fn status_of(hpa: &api::HorizontalPodAutoscaler) -> Status {
     let status = hpa.status.clone().unwrap_or_default();
     Status {
         current_replicas: status.current_replicas.unwrap_or_default(),

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cluster::ObjectKey;
 
 use crate::hpa::{Failure, History};
-use crate::selector::{Labels, Selector};
+use apimachinery::selector::LabelSelector;
+
+use crate::selector::{Labels, ambiguous, selects};
 
 /// Per autoscaler; entries go when their autoscaler goes, so the number of autoscalers bounds it.
 #[derive(Debug, Default)]
@@ -17,7 +19,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Remembered {
     history: History,
-    selector: Option<Selector>,
+    selector: Option<LabelSelector>,
     written_revision: u64,
 }
 
@@ -52,7 +54,7 @@ impl Memory {
 
     /// Registers what an autoscaler selects; a failure when another one of the namespace selects any of the
     /// same pods.
-    pub(super) fn claim(&self, key: &ObjectKey, selector: &Selector, pods: &[&Labels]) -> Result<(), Failure> {
+    pub(super) fn claim(&self, key: &ObjectKey, selector: &LabelSelector, pods: &[&Labels]) -> Result<(), Failure> {
         let mut entries = self.lock();
         entries.entry(key.clone()).or_default().selector = Some(selector.clone());
         let rival = entries.iter().find(|(other, entry)| {
@@ -61,10 +63,10 @@ impl Memory {
                 && entry
                     .selector
                     .as_ref()
-                    .is_some_and(|other| pods.iter().any(|labels| other.matches(labels)))
+                    .is_some_and(|other| pods.iter().any(|labels| selects(other, labels)))
         });
         match rival {
-            Some((rival, _)) => Err(selector.ambiguous(&[&rival.name])),
+            Some((rival, _)) => Err(ambiguous(selector, &rival.name)),
             None => Ok(()),
         }
     }

@@ -1,12 +1,15 @@
 //! Everything that one turn needs to see.
 
+use apimachinery::selector::LabelSelector;
+use std::sync::Arc;
+
 use cluster::{Cache, Cluster, Kind, ObjectKey};
 use k8s_openapi::api::core::v1 as core;
 
 use super::apis::MetricsApis;
 use super::convert::pod_of;
 use crate::hpa::{Autoscaler, Failure, FailureCode, MetricReading, Pod, Scale};
-use crate::selector::{Labels, Selector};
+use crate::selector::{self, Labels, selects};
 
 /// What was seen, in the form that [`crate::hpa::Snapshot`] borrows.
 #[derive(Debug)]
@@ -20,9 +23,37 @@ pub struct Observation {
     /// One for each metric of the spec.
     pub readings: Vec<Result<MetricReading, Failure>>,
     /// The selector of the scale, where it could be read.
-    pub selector: Option<Selector>,
+    pub selector: Option<LabelSelector>,
     /// The labels of the selected pods.
     pub labels: Vec<Labels>,
+}
+
+/// Where pods come from.
+pub trait PodsOf {
+    /// The pods of a namespace that a selector selects, sorted by name.
+    fn selected(&self, namespace: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>>;
+}
+
+fn is_selected(pod: &core::Pod, selector: &LabelSelector) -> bool {
+    pod.metadata
+        .labels
+        .as_ref()
+        .is_some_and(|labels| selects(selector, labels))
+}
+
+impl PodsOf for Cache<core::Pod> {
+    fn selected(&self, namespace: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>> {
+        self.filter(Some(namespace), |pod| is_selected(pod, selector))
+    }
+}
+
+/// A list of one namespace, as a one-time look gets it.
+impl PodsOf for [Arc<core::Pod>] {
+    fn selected(&self, _: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>> {
+        let mut pods: Vec<_> = self.iter().filter(|pod| is_selected(pod, selector)).cloned().collect();
+        pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        pods
+    }
 }
 
 /// Looks at the target's scale and pods, and reads the metrics unless the replicas alone decide.
@@ -30,10 +61,10 @@ pub struct Observation {
 /// The pods come from the shared cache; `claim` is asked whether the selection is this autoscaler's alone.
 pub async fn observe(
     cluster: &Cluster,
-    pods: &Cache<core::Pod>,
+    pods: &(impl PodsOf + ?Sized),
     apis: &MetricsApis,
     autoscaler: &Autoscaler,
-    claim: impl FnOnce(&ObjectKey, &Selector, &[&Labels]) -> Result<(), Failure>,
+    claim: impl FnOnce(&ObjectKey, &LabelSelector, &[&Labels]) -> Result<(), Failure>,
 ) -> Observation {
     let mut seen = Observation {
         scale: Err(Failure::internal(FailureCode::GetScaleFailed, "not read yet")),
@@ -50,15 +81,10 @@ pub async fn observe(
             return seen;
         }
     };
-    match Selector::of_scale(&selector_text) {
+    match selector::of_scale(&selector_text) {
         Err(failure) => seen.pods = Err(failure),
         Ok(selector) => {
-            let selected = pods.filter(Some(&autoscaler.namespace), |pod| {
-                pod.metadata
-                    .labels
-                    .as_ref()
-                    .is_some_and(|labels| selector.matches(labels))
-            });
+            let selected = pods.selected(&autoscaler.namespace, &selector);
             seen.labels = selected.iter().filter_map(|pod| pod.metadata.labels.clone()).collect();
             let key = ObjectKey::new(&autoscaler.namespace, &autoscaler.name);
             let labels: Vec<_> = seen.labels.iter().collect();

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, Time};
 
 use crate::hpa::{Condition, CurrentValue, MetricSource, MetricStatus, ObjectReference, SelectorTerms, Status};
-use crate::quantity::Quantity;
+use crate::quantity;
 
 pub(super) fn api_status(status: &Status) -> api::HorizontalPodAutoscalerStatus {
     let filled = |is_empty: bool| (!is_empty).then_some(());
@@ -88,7 +88,7 @@ fn metric(metric: &Option<MetricStatus>) -> api::MetricStatus {
 }
 
 fn current(current: &CurrentValue, resource: &str) -> api::MetricValueStatus {
-    let quantity = |milli: i64| ApiQuantity(Quantity::of_resource(resource, milli).to_string());
+    let quantity = |milli: i64| ApiQuantity(quantity::of_resource(resource, milli).to_string());
     api::MetricValueStatus {
         average_utilization: current.average_utilization_percent,
         average_value: current.average_value_milli.map(quantity),

@@ -1,6 +1,8 @@
 //! A cluster for tests: the real local API server in this process, the controllers, and a node that only
 //! pretends. All on one virtual clock.
 
+pub(crate) mod faults;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,7 +13,6 @@ use controllers::{Caches, Controllers};
 use flyball_core::Clock;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use serde_json::json;
-use tokio::task::JoinHandle;
 
 /// A running test cluster.
 pub(crate) struct TestCluster {
@@ -21,8 +22,7 @@ pub(crate) struct TestCluster {
     pub(crate) clock: Arc<dyn Clock>,
     /// The picture that assertions look at.
     pub(crate) caches: Caches,
-    /// The node, while it works.
-    pub(crate) node: Option<JoinHandle<()>>,
+    server: ApiServer,
     controllers: Option<Controllers>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) const NODE: &str = "laptop";
 impl TestCluster {
     /// Everything runs, the node too.
     pub(crate) async fn start() -> Self {
-        Self::start_with(|service| Cluster::in_process(service)).await
+        Self::start_with(Cluster::in_process).await
     }
 
     /// As [`Self::start`], with the controllers' way to the API made by `connect`, which may put faults in.
@@ -46,22 +46,28 @@ impl TestCluster {
         let caches = Caches::of(&cluster);
         assert!(caches.synced().await);
         create_node(&cluster, NODE).await;
-        let node = Some(tokio::spawn(pretend(cluster.clone(), clock.clone(), NODE)));
-        let controllers = Some(controllers::run(&connect(server.service()), clock.clone()));
+        tokio::spawn(pretend(cluster.clone(), clock.clone(), NODE));
+        let controllers = Some(controllers::run_with(
+            &connect(server.service()),
+            clock.clone(),
+            options(),
+        ));
         Self {
             cluster,
             clock,
             caches,
-            node,
+            server,
             controllers,
         }
     }
 
-    /// Ends the controllers as a crash would.
-    pub(crate) async fn stop_controllers(&mut self) {
+    /// Ends the controllers between two awaits, as a crash would, and starts new ones with empty caches.
+    pub(crate) async fn restart_controllers(&mut self) {
         if let Some(controllers) = self.controllers.take() {
             controllers.stop().await;
         }
+        let cluster = Cluster::in_process(self.server.service());
+        self.controllers = Some(controllers::run_with(&cluster, self.clock.clone(), options()));
     }
 
     /// Creates an object from JSON.
@@ -186,4 +192,10 @@ async fn run(cluster: &Cluster, clock: &dyn Clock, pod: &Pod, number: u32) {
     } });
     let pods = cluster.objects::<Pod>(pod.namespace().unwrap().as_str());
     let _ = pods.patch_status(&pod.name_any(), &Patch::Merge(status)).await;
+}
+
+fn options() -> controllers::Options {
+    controllers::Options {
+        volumes: Some("/var/lib/test-volumes".into()),
+    }
 }
