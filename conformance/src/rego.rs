@@ -16,7 +16,9 @@ struct World;
 impl Host for World {
     fn now_ns(&self) -> i64 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.ok().and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+        now.ok()
+            .and_then(|since| i64::try_from(since.as_nanos()).ok())
+            .unwrap_or(0)
     }
 
     fn random(&self) -> u64 {
@@ -27,7 +29,9 @@ impl Host for World {
 
     fn lookup_ip(&self, name: &str) -> Result<Vec<String>, String> {
         use std::net::ToSocketAddrs;
-        let found = (name, 0).to_socket_addrs().map_err(|error| format!("lookup {name}: {error}"))?;
+        let found = (name, 0)
+            .to_socket_addrs()
+            .map_err(|error| format!("lookup {name}: {error}"))?;
         Ok(found.map(|address| address.ip().to_string()).collect())
     }
 
@@ -45,7 +49,10 @@ pub(crate) fn run(path: &Path) -> FileReport {
         Ok(file) => file,
         Err(error) => return FileReport::unreadable(path, error.to_string()),
     };
-    let cases = file.as_object().and_then(|file| file.get_str("cases")).and_then(Value::as_array);
+    let cases = file
+        .as_object()
+        .and_then(|file| file.get_str("cases"))
+        .and_then(Value::as_array);
     let Some(cases) = cases else {
         return FileReport::unreadable(path, "no cases");
     };
@@ -92,7 +99,11 @@ fn check(case: &Object) -> Result<(), String> {
                 .iter()
                 .cloned()
                 .collect();
-            if wanted == got { Ok(()) } else { Err(format!("wanted {wanted}\ngot    {got}")) }
+            if wanted == got {
+                Ok(())
+            } else {
+                Err(format!("wanted {wanted}\ngot    {got}"))
+            }
         }
     }
 }
@@ -124,7 +135,11 @@ fn evaluate(case: &Object) -> Result<Outcome, String> {
         Ok(query) => query,
         Err(errors) => return Ok(failure(errors)),
     };
-    let errors = if flag("strict_error") { BuiltinErrors::Strict } else { BuiltinErrors::Undefined };
+    let errors = if flag("strict_error") {
+        BuiltinErrors::Strict
+    } else {
+        BuiltinErrors::Undefined
+    };
     let mut evaluation = policy.evaluation().host(&World).builtin_errors(errors);
     if let Some(input) = case.get_str("input") {
         evaluation = evaluation.input(input.clone());
@@ -146,7 +161,10 @@ fn evaluate(case: &Object) -> Result<Outcome, String> {
                 })
                 .collect(),
         ),
-        Err(error) => Outcome::Failure { code: error.code.to_string(), text: error.to_string() },
+        Err(error) => Outcome::Failure {
+            code: error.code.to_string(),
+            text: error.to_string(),
+        },
     })
 }
 

@@ -14,12 +14,18 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::comparison("lte", Ordering::is_le),
     Builtin::comparison("gt", Ordering::is_gt),
     Builtin::comparison("gte", Ordering::is_ge),
-    Builtin::new("plus", 2, |_, a| exact(a, i64::checked_add, |x, y| Some(x + y), Real::add)),
+    Builtin::new("plus", 2, |_, a| {
+        exact(a, i64::checked_add, |x, y| Some(x + y), Real::add)
+    }),
     Builtin::new("minus", 2, minus),
-    Builtin::new("mul", 2, |_, a| exact(a, i64::checked_mul, |x, y| Some(x * y), Real::mul)),
+    Builtin::new("mul", 2, |_, a| {
+        exact(a, i64::checked_mul, |x, y| Some(x * y), Real::mul)
+    }),
     Builtin::new("div", 2, div),
     Builtin::new("rem", 2, rem),
-    Builtin::new("abs", 1, |_, a| unary(a, |n| if n.is_negative() { n.negate() } else { n })),
+    Builtin::new("abs", 1, |_, a| {
+        unary(a, |n| if n.is_negative() { n.negate() } else { n })
+    }),
     Builtin::new("round", 1, |_, a| rounded(a, round)),
     Builtin::new("ceil", 1, |_, a| rounded(a, |n| step(n, Ordering::Greater))),
     Builtin::new("floor", 1, |_, a| rounded(a, |n| step(n, Ordering::Less))),
@@ -32,7 +38,9 @@ pub(super) const TABLE: &[Builtin] = &[
         ok(Value::set(left.iter().chain(right.iter()).cloned()))
     }),
     Builtin::new("internal.member_2", 2, |_, a| ok(member(&a[0], &a[1]))),
-    Builtin::new("internal.member_3", 3, |_, a| ok(a[2].child(&a[0]).is_some_and(|found| *found == a[1]))),
+    Builtin::new("internal.member_3", 3, |_, a| {
+        ok(a[2].child(&a[0]).is_some_and(|found| *found == a[1]))
+    }),
 ];
 
 fn member(item: &Value, collection: &Value) -> bool {
@@ -42,6 +50,16 @@ fn member(item: &Value, collection: &Value) -> bool {
         Value::Set(set) => set.contains(item),
         _ => false,
     }
+}
+
+/// The largest integer in bits: squaring in a chain of rules would otherwise double it each time.
+const BITS_MAX: u64 = 1 << 18;
+
+fn written(result: Real) -> Outcome {
+    if !result.is_writable() {
+        return failed("the result is out of range");
+    }
+    ok(result.to_number())
 }
 
 /// Exact on integers of any size, and in 64-bit mantissas otherwise.
@@ -60,9 +78,12 @@ fn exact(
     if let (Some(x), Some(y)) = (a.to_bigint(), b.to_bigint())
         && let Some(result) = integers(x, y)
     {
+        if result.bits() > BITS_MAX {
+            return failed(format!("the result has more than {BITS_MAX} bits"));
+        }
         return ok(Number::from(result));
     }
-    ok(reals(a.to_real(), b.to_real()).to_number())
+    written(reals(a.to_real(), b.to_real()))
 }
 
 fn minus(_: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -86,7 +107,7 @@ fn div(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         return ok(x / y);
     }
     match a.to_real().div(b.to_real()) {
-        Some(result) => ok(result.to_number()),
+        Some(result) => written(result),
         None => failed("divide by zero"),
     }
 }
@@ -121,7 +142,11 @@ fn rounded(args: &[Value], apply: fn(Real) -> num_bigint::BigInt) -> Outcome {
 /// Half away from zero.
 fn round(n: Real) -> num_bigint::BigInt {
     let half = Real::parse("0.5");
-    if n.is_negative() { n.sub(half).truncate() } else { n.add(half).truncate() }
+    if n.is_negative() {
+        n.sub(half).truncate()
+    } else {
+        n.add(half).truncate()
+    }
 }
 
 /// The next integer in a direction.
@@ -146,9 +171,19 @@ pub(super) fn add(a: &Number, b: &Number) -> Result<Number, Fault> {
 }
 
 /// Multiplication for `product`.
-pub(super) fn multiply(a: &Number, b: &Number) -> Number {
+pub(super) fn multiply(a: &Number, b: &Number) -> Result<Number, Fault> {
     match (a.to_bigint(), b.to_bigint()) {
-        (Some(x), Some(y)) => Number::from(x * y),
-        _ => a.to_real().mul(b.to_real()).to_number(),
+        (Some(x), Some(y)) if x.bits() + y.bits() > BITS_MAX => {
+            failed(format!("the result has more than {BITS_MAX} bits"))
+        }
+        (Some(x), Some(y)) => Ok(Number::from(x * y)),
+        _ => {
+            let product = a.to_real().mul(b.to_real());
+            if product.is_writable() {
+                Ok(product.to_number())
+            } else {
+                failed("the result is out of range")
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::{Fault, bounded};
 use crate::value::Value;
 
 /// The widest padding and the longest fraction, so that a format cannot fill the memory.
@@ -20,7 +21,11 @@ impl Arg {
                 let text = n.to_string();
                 if text.contains(['.', 'e', 'E']) {
                     let float = n.to_f64();
-                    if float.is_finite() { Self::Float(float) } else { Self::Text(text) }
+                    if float.is_finite() {
+                        Self::Float(float)
+                    } else {
+                        Self::Text(text)
+                    }
                 } else {
                     n.to_bigint().map_or(Self::Text(text), Self::Int)
                 }
@@ -42,7 +47,7 @@ impl Arg {
     fn plain(&self) -> String {
         match self {
             Self::Int(i) => i.to_string(),
-            Self::Float(f) => general(*f, None, false),
+            Self::Float(f) => general(*f, None),
             Self::Text(text) => text.clone(),
         }
     }
@@ -59,13 +64,14 @@ struct Spec {
     precision: Option<usize>,
 }
 
-pub(super) fn sprintf(format: &str, values: &[Value]) -> String {
+pub(super) fn sprintf(format: &str, values: &[Value]) -> Result<String, Fault> {
     let args: Vec<Arg> = values.iter().map(Arg::new).collect();
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     let mut next = 0;
     let mut reordered = false;
     while let Some(c) = chars.next() {
+        bounded(out.len())?;
         if c != '%' {
             out.push(c);
             continue;
@@ -129,11 +135,13 @@ pub(super) fn sprintf(format: &str, values: &[Value]) -> String {
         next += 1;
     }
     if !reordered && next < args.len() {
-        let extra: Vec<String> =
-            args[next..].iter().map(|arg| format!("{}={}", arg.type_name(), arg.plain())).collect();
+        let extra: Vec<String> = args[next..]
+            .iter()
+            .map(|arg| format!("{}={}", arg.type_name(), arg.plain()))
+            .collect();
         out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
     }
-    out
+    Ok(out)
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -180,7 +188,9 @@ fn index(chars: &mut Chars<'_>, next: &mut usize, len: usize, reordered: &mut bo
 
 fn pad(spec: &Spec, text: &str) -> String {
     let len = text.chars().count();
-    let Some(fill) = spec.width.and_then(|width| width.checked_sub(len)) else { return text.to_owned() };
+    let Some(fill) = spec.width.and_then(|width| width.checked_sub(len)) else {
+        return text.to_owned();
+    };
     if spec.minus {
         return format!("{text}{}", " ".repeat(fill));
     }
@@ -211,12 +221,27 @@ fn one(verb: char, spec: &Spec, arg: &Arg) -> String {
         (Arg::Int(int), 'd' | 'v') => signed(spec, int, 10, ""),
         (Arg::Int(int), 'b') => signed(spec, int, 2, "0b"),
         (Arg::Int(int), 'o') => signed(spec, int, 8, "0"),
-        (Arg::Int(int), 'O') => signed(&Spec { sharp: true, ..copy(spec) }, int, 8, "0o"),
+        (Arg::Int(int), 'O') => signed(
+            &Spec {
+                sharp: true,
+                ..copy(spec)
+            },
+            int,
+            8,
+            "0o",
+        ),
         (Arg::Int(int), 'x') => signed(spec, int, 16, "0x"),
         (Arg::Int(int), 'X') => signed(spec, int, 16, "0x").to_uppercase(),
         (Arg::Int(int), 'c' | 'q') if i64::try_from(int).is_ok() => {
-            let c = u32::try_from(int).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
-            if verb == 'q' { format!("'{}'", c.escape_debug()) } else { c.to_string() }
+            let c = u32::try_from(int)
+                .ok()
+                .and_then(char::from_u32)
+                .unwrap_or(char::REPLACEMENT_CHARACTER);
+            if verb == 'q' {
+                format!("'{}'", c.escape_debug())
+            } else {
+                c.to_string()
+            }
         }
         (Arg::Int(int), 'U') if i64::try_from(int).is_ok() => format!("U+{:04X}", u64::try_from(int).unwrap_or(0)),
         (Arg::Int(int), 's') if i64::try_from(int).is_err() => int.to_string(),
@@ -224,8 +249,7 @@ fn one(verb: char, spec: &Spec, arg: &Arg) -> String {
             let mut text = match verb {
                 'e' | 'E' => exponential(*float, spec.precision.unwrap_or(6)),
                 'f' | 'F' => format!("{float:.*}", spec.precision.unwrap_or(6)),
-                'v' => general(*float, spec.precision, false),
-                _ => general(*float, spec.precision, true),
+                _ => general(*float, spec.precision),
             };
             if verb.is_uppercase() {
                 text = text.to_uppercase();
@@ -295,7 +319,7 @@ fn exponential(float: f64, precision: usize) -> String {
 }
 
 /// The shortest text, or `precision` significant digits. `%v` keeps exponents away up to 1e21.
-fn general(float: f64, precision: Option<usize>, strict: bool) -> String {
+fn general(float: f64, precision: Option<usize>) -> String {
     let text = match precision {
         Some(precision) => format!("{float:.*e}", precision.max(1) - 1),
         None => format!("{float:e}"),
@@ -305,7 +329,6 @@ fn general(float: f64, precision: Option<usize>, strict: bool) -> String {
     let digits = mantissa.chars().filter(char::is_ascii_digit).count();
     let limit = match precision {
         Some(precision) => precision.max(1) as i32,
-        None if strict => 21,
         None => 21,
     };
     let trim = |text: String| {

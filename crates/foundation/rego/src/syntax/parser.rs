@@ -9,11 +9,15 @@ use super::lexer::{Kind, Token, lex};
 use crate::error::{Code, Error, Errors, Location};
 
 /// How deep terms may nest: each level costs the parser and the compiler some stack.
-const DEPTH_MAX: usize = 120;
+const DEPTH_MAX: usize = 64;
+
+/// How tall a term's tree may be. A chain of operators is no deeper to read than a single one,
+/// but its tree leans to the left, and the compiler walks all of it.
+const HEIGHT_MAX: usize = 200;
 
 /// How often, per token, a term may be read again. Brackets are read first as a comprehension
 /// and then as a list; nested ones could otherwise repeat that exponentially.
-const READS_PER_TOKEN_MAX: usize = 64;
+const READS_PER_TOKEN_MAX: usize = 16;
 
 /// The longest text of one module or query in bytes; places are kept in 32 bits, and a policy
 /// of that length is data in disguise.
@@ -37,6 +41,9 @@ pub(super) struct Parser<'a> {
     pub(super) wildcards: usize,
     pub(super) depth: usize,
     pub(super) reads_left: usize,
+    /// The height of the term that was read last, and of the tallest one beside it.
+    pub(super) height: usize,
+    pub(super) tallest: usize,
 }
 
 /// Parses a module.
@@ -80,7 +87,10 @@ pub(crate) fn parse_term(text: &str) -> std::result::Result<Term, Errors> {
 
 fn check_length(text: &str) -> Result<()> {
     if text.len() > TEXT_LEN_MAX {
-        return Err(Error::new(Code::Parse, format!("text is longer than {TEXT_LEN_MAX} bytes")));
+        return Err(Error::new(
+            Code::Parse,
+            format!("text is longer than {TEXT_LEN_MAX} bytes"),
+        ));
     }
     Ok(())
 }
@@ -89,7 +99,18 @@ impl<'a> Parser<'a> {
     pub(super) fn new(file: &'a Arc<str>, tokens: &'a [Token], version: Version) -> Self {
         let keywords = [version == Version::V1; 4];
         let reads_left = tokens.len().saturating_mul(READS_PER_TOKEN_MAX).saturating_add(1000);
-        Self { file, tokens, at: 0, version, keywords, wildcards: 0, depth: 0, reads_left }
+        Self {
+            file,
+            tokens,
+            at: 0,
+            version,
+            keywords,
+            wildcards: 0,
+            depth: 0,
+            reads_left,
+            height: 0,
+            tallest: 0,
+        }
     }
 
     pub(super) fn peek(&self) -> &'a Token {
@@ -108,11 +129,17 @@ impl<'a> Parser<'a> {
 
     /// The end of the last token read.
     pub(super) fn last_end(&self) -> u32 {
-        self.at.checked_sub(1).and_then(|i| self.tokens.get(i)).map_or(0, |t| t.span.end)
+        self.at
+            .checked_sub(1)
+            .and_then(|i| self.tokens.get(i))
+            .map_or(0, |t| t.span.end)
     }
 
     pub(super) fn since(&self, start: Span) -> Span {
-        Span { end: self.last_end().max(start.start), ..start }
+        Span {
+            end: self.last_end().max(start.start),
+            ..start
+        }
     }
 
     pub(super) fn is_symbol(&self, symbol: &str) -> bool {
@@ -126,7 +153,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect(&mut self, symbol: &'static str) -> Result<()> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.unexpected(&format!("expected {symbol}"))) }
+        if self.eat(symbol) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("expected {symbol}")))
+        }
     }
 
     fn in_force(&self, word: &str) -> bool {
@@ -162,7 +193,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn error(&self, span: Span, message: impl Into<String>) -> Error {
-        let location = Location { file: self.file.clone(), row: span.row, col: span.col };
+        let location = Location {
+            file: self.file.clone(),
+            row: span.row,
+            col: span.col,
+        };
         Error::new(Code::Parse, message).at(location)
     }
 
@@ -190,6 +225,8 @@ impl<'a> Parser<'a> {
     /// Runs `read` one level deeper.
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == DEPTH_MAX {
+            // No other reading can help, so none is tried.
+            self.reads_left = 0;
             return Err(self.error(self.peek().span, "terms are nested too deeply"));
         }
         let Some(left) = self.reads_left.checked_sub(1) else {
@@ -197,9 +234,24 @@ impl<'a> Parser<'a> {
         };
         self.reads_left = left;
         self.depth += 1;
+        let beside = std::mem::take(&mut self.tallest);
         let result = read(self);
         self.depth -= 1;
+        let height = self.tallest + 1;
+        self.tallest = beside;
+        self.grown(height)?;
         result
+    }
+
+    /// Notes the height of a term that has been read.
+    pub(super) fn grown(&mut self, height: usize) -> Result<()> {
+        if height > HEIGHT_MAX {
+            let error = self.error(self.peek().span, "too many operators in one expression");
+            return Err(error.hint("give parts of it names of their own"));
+        }
+        self.height = height;
+        self.tallest = self.tallest.max(height);
+        Ok(())
     }
 
     fn module(&mut self, text: &str) -> std::result::Result<Module, Errors> {
@@ -264,7 +316,10 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("expected ident"));
         }
         self.bump();
-        let head = Term { kind: TermKind::Var(name.clone()), span: token.span };
+        let head = Term {
+            kind: TermKind::Var(name.clone()),
+            span: token.span,
+        };
         let head = self.reference(head)?;
         Ok(match head.kind {
             TermKind::Ref(first, mut path) => {
@@ -280,9 +335,8 @@ impl<'a> Parser<'a> {
         let path = self.path()?;
         let root = path[0].as_var().cloned().unwrap_or_default();
         if !matches!(&*root, "data" | "input" | "future" | "rego") {
-            let message = format!(
-                "unexpected import path, must begin with one of: {{data, future, input, rego}}, got: {root}"
-            );
+            let message =
+                format!("unexpected import path, must begin with one of: {{data, future, input, rego}}, got: {root}");
             return Err(self.error(path[0].span, message));
         }
         if let Some(term) = path.iter().skip(1).find(|t| t.as_string().is_none()) {
@@ -294,12 +348,21 @@ impl<'a> Parser<'a> {
             alias = Some(name.clone());
             self.bump();
         }
-        Ok(Import { path, alias, span: self.since(start) })
+        Ok(Import {
+            path,
+            alias,
+            span: self.since(start),
+        })
     }
 
     fn apply_import(&mut self, import: &Import) -> Result<()> {
-        let words: Vec<&str> =
-            import.path.iter().skip(1).filter_map(|t| t.as_string()).map(|s| &**s).collect();
+        let words: Vec<&str> = import
+            .path
+            .iter()
+            .skip(1)
+            .filter_map(|t| t.as_string())
+            .map(|s| &**s)
+            .collect();
         match (import.path[0].as_var().map(|v| &**v), &words[..]) {
             (Some("rego"), ["v1"]) => {
                 self.version = Version::V1;
