@@ -7,8 +7,10 @@
 //! `conformance/recorded/SUITE` holds how many cases of each file passed when it was last recorded. A file
 //! that now passes fewer is a step back: the exit code is 1. `--record` writes the file anew.
 
+mod adapter;
 mod extauthz;
 mod hpa;
+mod promql;
 mod recorded;
 mod rego;
 mod report;

@@ -7,6 +7,7 @@ use scale::hpa::{
     MetricSpec, MetricStatus, ObjectReference, Pod, Scale, SelectorTerms, Settings, Snapshot, Status, Target, Turn,
     WriteOutcome, decide,
 };
+use scale::selector::{ambiguous, selects};
 use serde_json::{Value, json};
 
 use super::input::{self, Context, count, milli, text};
@@ -201,21 +202,21 @@ fn selected_pods(input: &Value) -> Result<Vec<Pod>, Failure> {
     })
     .into_iter()
     .collect();
-    let selector = scale::selector::Selector::of_scale(input["scale"]["selector"].as_str().unwrap_or_default())?;
+    let selector = scale::selector::of_scale(input["scale"]["selector"].as_str().unwrap_or_default())?;
     let pods: Vec<Pod> = input::pods(&input["pods"])
         .into_iter()
-        .filter(|pod| labels.get(&*pod.name).is_some_and(|labels| selector.matches(labels)))
+        .filter(|pod| labels.get(&*pod.name).is_some_and(|labels| selects(&selector, labels)))
         .collect();
     let others = input::list(&input["other_hpas"], |other| {
         (
             text(&other["name"]),
-            scale::selector::Selector::parse(other["selector"].as_str().unwrap_or_default()),
+            apimachinery::selector::LabelSelector::parse(other["selector"].as_str().unwrap_or_default()),
         )
     });
     for (name, other) in others {
         let other = other.map_err(|error| Failure::internal(FailureCode::InvalidSelector, error.to_string()))?;
-        if pods.iter().any(|pod| other.matches(&labels[&*pod.name])) {
-            return Err(selector.ambiguous(&[&name]));
+        if pods.iter().any(|pod| selects(&other, &labels[&*pod.name])) {
+            return Err(ambiguous(&selector, &name));
         }
     }
     Ok(pods)

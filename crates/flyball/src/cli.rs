@@ -40,14 +40,11 @@ pub(crate) enum Command {
     /// Print the man page (roff)
     Man,
     /// Watches over processes for `up`; not for people
-    #[command(hide = true, name = node::guardian::SUBCOMMAND)]
-    Guardian {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
+    #[command(hide = true, name = crate::GUARDIAN)]
+    Guardian,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Files or folders of manifests; `-` reads standard input
     #[arg(default_value = ".", value_name = "PATH")]
@@ -140,9 +137,9 @@ pub(crate) struct Query {
     /// The PromQL expression
     #[arg(value_name = "EXPR")]
     pub(crate) expression: String,
-    /// Evaluate at this time: RFC 3339, seconds since 1970, or now-5m
+    /// Evaluate at this time (RFC 3339, such as 2026-01-01T12:00:00Z)
     #[arg(long, value_name = "TIME", conflicts_with = "range")]
-    pub(crate) at: Option<String>,
+    pub(crate) at: Option<flyball_core::Timestamp>,
     /// Evaluate over this time until now, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) range: Option<std::time::Duration>,

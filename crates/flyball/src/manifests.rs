@@ -28,7 +28,10 @@ impl Manifest {
             true => &self.document.value,
             false => {
                 let pointer = self.prefix.replace('[', "/").replace(']', "");
-                self.document.value.pointer(&format!("/{pointer}")).unwrap_or(&Value::Null)
+                self.document
+                    .value
+                    .pointer(&format!("/{pointer}"))
+                    .unwrap_or(&Value::Null)
             }
         }
     }
@@ -50,7 +53,10 @@ impl Manifest {
 
     /// The text at a JSON pointer; empty where there is none.
     pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.object().pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.object()
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
@@ -98,7 +104,8 @@ impl Manifests {
                 file: name.to_owned(),
                 ..Place::default()
             };
-            self.ignored.push((place, "a template; render it first (`helm template`)"));
+            self.ignored
+                .push((place, "a template; render it first (`helm template`)"));
             return;
         }
         let read = documents::read(name, text);
@@ -112,11 +119,17 @@ impl Manifests {
         let text = |field: &str| document.value.get(field).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
         if version.is_empty() || kind.is_empty() {
-            self.ignored.push((document.start(), "not a Kubernetes object: no apiVersion or no kind"));
+            self.ignored
+                .push((document.start(), "not a Kubernetes object: no apiVersion or no kind"));
         } else if version.starts_with("kustomize.config.k8s.io/") {
-            self.ignored.push((document.start(), "a Kustomization; it is not rendered yet"));
+            self.ignored
+                .push((document.start(), "a Kustomization; it is not rendered yet"));
         } else if kind == "List" {
-            let count = document.value.get("items").and_then(Value::as_array).map_or(0, Vec::len);
+            let count = document
+                .value
+                .get("items")
+                .and_then(Value::as_array)
+                .map_or(0, Vec::len);
             self.objects.extend((0..count).map(|index| Manifest {
                 document: document.clone(),
                 prefix: format!("items[{index}]"),

@@ -22,11 +22,6 @@ pub(crate) fn yaml<T: Serialize>(value: &T) -> Result<(), Problem> {
     text(&serde_saphyr::to_string(value).map_err(unprintable)?)
 }
 
-/// A table with its columns aligned; the first row is the header.
-pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), Problem> {
-    text(&aligned(rows))
-}
-
 /// Lines of cells, each column as wide as its widest cell and three spaces apart, as kubectl prints them.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -61,7 +56,10 @@ fn unprintable(error: impl std::fmt::Display) -> Problem {
 mod tests {
     #[test]
     fn columns_are_aligned_and_lines_have_no_tail() {
-        let rows = [vec!["NAME".into(), "READY".into()], vec!["web-long".into(), "1/1".into()]];
+        let rows = [
+            vec!["NAME".into(), "READY".into()],
+            vec!["web-long".into(), "1/1".into()],
+        ];
         assert_eq!(super::aligned(&rows), "NAME       READY\nweb-long   1/1\n");
     }
 }

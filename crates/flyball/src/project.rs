@@ -65,7 +65,9 @@ impl Project {
             Ok(()) => Ok(lock),
             Err(fs::TryLockError::Error(error)) => Err(self.unwritable(&error)),
             Err(fs::TryLockError::WouldBlock) => {
-                let pid = self.state().map_or(String::new(), |state| format!(" (process {})", state.pid));
+                let pid = self
+                    .state()
+                    .map_or(String::new(), |state| format!(" (process {})", state.pid));
                 let sentence = format!("`flyball up` already runs in this folder{pid}");
                 Err(Problem::new("FB1006", sentence).hint("`flyball down` ends it, `flyball status` shows it"))
             }
@@ -98,6 +100,11 @@ impl Project {
         write_private(&self.folder.join(name), text).map_err(|error| self.unwritable(&error))
     }
 
+    /// What a file of the folder holds, if it is there.
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(name)).ok()
+    }
+
     /// Forgets the running cluster.
     pub(crate) fn clear(&self) {
         for name in ["state.json", "kubeconfig"] {
@@ -127,7 +134,12 @@ impl Project {
 pub(crate) fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let new = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)?;
     file.write_all(text)?;
     fs::rename(new, path)
 }
@@ -163,7 +175,10 @@ mod tests {
         assert_eq!(project.running().expect("it runs").pid, own);
         state.start_ticks += 1;
         project.write_state(&state).expect("written");
-        assert_eq!(project.running().expect_err("another process has that pid now").code, "FB1007");
+        assert_eq!(
+            project.running().expect_err("another process has that pid now").code,
+            "FB1007"
+        );
     }
 
     #[test]

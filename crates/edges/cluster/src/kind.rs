@@ -45,6 +45,29 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The kind of a type known at compile time, with all verbs.
+    pub fn of<K: Object>() -> Self
+    where
+        K::Scope: 'static,
+    {
+        use std::any::TypeId;
+        let namespaced = TypeId::of::<K::Scope>() == TypeId::of::<k8s_openapi::NamespaceResourceScope>();
+        let verbs = ["create", "delete", "get", "list", "patch", "update", "watch"];
+        Self {
+            group: K::group(&()).into_owned(),
+            version: K::version(&()).into_owned(),
+            kind: K::kind(&()).into_owned(),
+            plural: K::plural(&()).into_owned(),
+            reach: if namespaced {
+                Reach::Namespaced
+            } else {
+                Reach::ClusterWide
+            },
+            verbs: verbs.map(str::to_owned).into(),
+            preferred: true,
+        }
+    }
+
     /// `apps/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
         match self.group.as_str() {
@@ -117,5 +140,23 @@ impl fmt::Display for ObjectKey {
             Some(namespace) => write!(f, "{namespace}/{}", self.name),
             None => f.write_str(&self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::{apps::v1::Deployment, core::v1::Node};
+
+    use super::*;
+
+    #[test]
+    fn a_type_knows_its_kind() {
+        let kind = Kind::of::<Deployment>();
+        assert_eq!(
+            (kind.to_string().as_str(), kind.reach),
+            ("apps/v1/Deployment", Reach::Namespaced)
+        );
+        assert_eq!(Kind::of::<Node>().reach, Reach::ClusterWide);
+        assert!(kind.is("apps/v1beta1", "Deployment") && !kind.is("v1", "Deployment"));
     }
 }

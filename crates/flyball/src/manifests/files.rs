@@ -64,7 +64,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::InvalidData => "manifests are UTF-8 text",
         _ => "check its permissions",
     };
-    Problem::new("FB1004", format!("cannot be read: {error}")).at(place(path)).hint(hint)
+    Problem::new("FB1004", format!("cannot be read: {error}"))
+        .at(place(path))
+        .hint(hint)
 }
 
 fn place(path: &Path) -> Place {
@@ -81,13 +83,24 @@ mod tests {
     #[test]
     fn a_folder_means_its_manifests_in_order() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["b.yaml", "a/x.yml", "a/.hidden.yaml", ".git/c.yaml", "target/d.yaml", "notes.md", "z.json"] {
+        for name in [
+            "b.yaml",
+            "a/x.yml",
+            "a/.hidden.yaml",
+            ".git/c.yaml",
+            "target/d.yaml",
+            "notes.md",
+            "z.json",
+        ] {
             let file = folder.path().join(name);
             fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
             fs::write(file, "").expect("a file");
         }
         let found = below(folder.path()).expect("files");
-        let names: Vec<_> = found.iter().map(|file| file.strip_prefix(folder.path()).expect("inside")).collect();
+        let names: Vec<_> = found
+            .iter()
+            .map(|file| file.strip_prefix(folder.path()).expect("inside"))
+            .collect();
         assert_eq!(names, ["a/x.yml", "b.yaml", "z.json"].map(Path::new));
     }
 

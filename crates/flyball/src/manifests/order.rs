@@ -44,11 +44,30 @@ mod tests {
     #[test]
     fn what_others_need_comes_first() {
         let mut manifests = Manifests::default();
-        for kind in ["HorizontalPodAutoscaler", "Deployment", "ConfigMap", "Namespace", "StatefulSet"] {
+        for kind in [
+            "HorizontalPodAutoscaler",
+            "Deployment",
+            "ConfigMap",
+            "Namespace",
+            "StatefulSet",
+        ] {
             manifests.read_text("a.yaml", &format!("apiVersion: v1\nkind: {kind}\n"));
         }
         super::sort(&mut manifests.objects);
-        let kinds: Vec<_> = manifests.objects.iter().map(|manifest| manifest.text("/kind")).collect();
-        assert_eq!(kinds, ["Namespace", "ConfigMap", "Deployment", "StatefulSet", "HorizontalPodAutoscaler"]);
+        let kinds: Vec<_> = manifests
+            .objects
+            .iter()
+            .map(|manifest| manifest.text("/kind"))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "Namespace",
+                "ConfigMap",
+                "Deployment",
+                "StatefulSet",
+                "HorizontalPodAutoscaler"
+            ]
+        );
     }
 }

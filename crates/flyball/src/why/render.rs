@@ -35,7 +35,11 @@ fn entry(text: &mut String, decision: &Decision, now: Timestamp) {
         }
     }
     if let Some(permission) = &decision.permission {
-        let answer = if permission.allowed { "permitted" } else { "not permitted" };
+        let answer = if permission.allowed {
+            "permitted"
+        } else {
+            "not permitted"
+        };
         let _ = write!(text, "  {answer} by {}", permission.by);
         let _ = match permission.message.is_empty() {
             true => writeln!(text),

@@ -20,12 +20,8 @@ impl Aggregated {
     /// The full media type of the answer.
     pub fn content_type(self) -> &'static str {
         match self {
-            Aggregated::V2 => {
-                "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-            }
-            Aggregated::V2Beta1 => {
-                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-            }
+            Aggregated::V2 => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            Aggregated::V2Beta1 => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
         }
     }
 
@@ -36,15 +32,11 @@ impl Aggregated {
             if parts.next() != Some("application/json") {
                 continue;
             }
-            let parameters: Vec<&str> = parts
-                .filter(|parameter| !parameter.starts_with("q="))
-                .collect();
+            let parameters: Vec<&str> = parts.filter(|parameter| !parameter.starts_with("q=")).collect();
             if parameters.is_empty() {
                 return None;
             }
-            if parameters.contains(&"g=apidiscovery.k8s.io")
-                && parameters.contains(&"as=APIGroupDiscoveryList")
-            {
+            if parameters.contains(&"g=apidiscovery.k8s.io") && parameters.contains(&"as=APIGroupDiscoveryList") {
                 if parameters.contains(&"v=v2") {
                     return Some(Aggregated::V2);
                 }
@@ -69,12 +61,7 @@ pub enum Root {
 /// The aggregated document at `/api` or `/apis`.
 ///
 /// `stale` names group versions whose backend did not answer; they are listed without resources, as upstream lists them.
-pub fn aggregated(
-    registry: &Registry,
-    root: Root,
-    form: Aggregated,
-    stale: &[GroupVersion],
-) -> Value {
+pub fn aggregated(registry: &Registry, root: Root, form: Aggregated, stale: &[GroupVersion]) -> Value {
     let api_version = match form {
         Aggregated::V2 => "apidiscovery.k8s.io/v2",
         Aggregated::V2Beta1 => "apidiscovery.k8s.io/v2beta1",
@@ -131,11 +118,7 @@ fn aggregated_resource(resource: &Resource) -> Value {
     );
     entry.insert(
         "scope".into(),
-        json!(if resource.namespaced() {
-            "Namespaced"
-        } else {
-            "Cluster"
-        }),
+        json!(if resource.namespaced() { "Namespaced" } else { "Cluster" }),
     );
     entry.insert("singularResource".into(), json!(resource.singular));
     entry.insert("verbs".into(), json!(resource.verbs));
@@ -196,11 +179,7 @@ pub fn api_group(registry: &Registry, group: &str) -> Option<Value> {
         .into_iter()
         .find(|(name, _)| name == group && !name.is_empty())?;
     let mut document = json!({"kind": "APIGroup", "apiVersion": "v1"});
-    for (key, value) in group_entry(&name, &versions)
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
+    for (key, value) in group_entry(&name, &versions).as_object().into_iter().flatten() {
         document[key] = value.clone();
     }
     Some(document)
@@ -237,7 +216,8 @@ pub fn api_resource_list(registry: &Registry, group_version: &GroupVersion) -> O
     if entries.is_empty() {
         return None;
     }
-    let mut document = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version.to_string()});
+    let mut document =
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version.to_string()});
     document["resources"] = entries.into();
     Some(document)
 }
@@ -280,12 +260,7 @@ mod tests {
     #[test]
     fn a_stale_backend_is_listed_without_resources() {
         let metrics = GroupVersion::parse("metrics.k8s.io/v1beta1");
-        let document = aggregated(
-            &Registry::builtin(),
-            Root::Groups,
-            Aggregated::V2,
-            &[metrics],
-        );
+        let document = aggregated(&Registry::builtin(), Root::Groups, Aggregated::V2, &[metrics]);
         let last = document["items"]
             .as_array()
             .and_then(|items| items.last())
@@ -300,8 +275,7 @@ mod tests {
 
     #[test]
     fn the_core_list_in_legacy_form() {
-        let document = api_resource_list(&Registry::builtin(), &GroupVersion::parse("v1"))
-            .expect("core is served");
+        let document = api_resource_list(&Registry::builtin(), &GroupVersion::parse("v1")).expect("core is served");
         let find = |name: &str| {
             document["resources"]
                 .as_array()

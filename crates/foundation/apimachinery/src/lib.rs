@@ -35,3 +35,21 @@ pub mod status;
 pub mod meta;
 pub mod quantity;
 pub mod selector;
+
+pub mod schema;
+
+pub mod openapi;
+pub mod patch;
+
+pub mod defaults;
+pub mod strategy;
+pub mod subresource;
+pub mod validation;
+
+pub mod table;
+
+pub mod ssa;
+
+pub mod protobuf;
+
+pub mod encoding;

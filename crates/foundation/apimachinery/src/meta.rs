@@ -6,10 +6,10 @@ mod content;
 mod object;
 
 pub use content::{
-    dns1035_label_errors, dns1123_label_errors, dns1123_subdomain_errors, label_key_errors,
-    label_value_errors, path_segment_errors, port_name_errors,
+    dns1035_label_errors, dns1123_label_errors, dns1123_subdomain_errors, label_key_errors, label_value_errors,
+    path_segment_errors, port_name_errors,
 };
 pub use object::{
-    NameRule, controller_of, generate_name, owner_causes, selects, validate_annotations,
-    validate_labels, validate_metadata, validate_metadata_update,
+    NameRule, controller_of, generate_name, owner_causes, selects, validate_annotations, validate_labels,
+    validate_metadata, validate_metadata_update,
 };

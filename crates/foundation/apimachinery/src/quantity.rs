@@ -17,9 +17,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum QuantityError {
     /// The text is malformed.
-    #[error(
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-    )]
+    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Format,
     /// The suffix is not known.
     #[error("unable to parse quantity's suffix")]
@@ -48,14 +46,7 @@ const NANOS: i128 = 1_000_000_000;
 /// Upstream caps quantities at the largest signed 64-bit number of whole units.
 const NANOS_MAX: i128 = i64::MAX as i128 * NANOS;
 
-const BINARY: [(&str, u32); 6] = [
-    ("Ki", 10),
-    ("Mi", 20),
-    ("Gi", 30),
-    ("Ti", 40),
-    ("Pi", 50),
-    ("Ei", 60),
-];
+const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
 const DECIMAL: [(&str, i32); 10] = [
     ("n", -9),
     ("u", -6),
@@ -87,10 +78,7 @@ fn suffix(text: &str) -> Option<(Scale, Format)> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some((
-        Scale::TenTo(exponent.parse().ok()?),
-        Format::DecimalExponent,
-    ))
+    Some((Scale::TenTo(exponent.parse().ok()?), Format::DecimalExponent))
 }
 
 impl FromStr for Quantity {
@@ -328,11 +316,7 @@ impl Add for Quantity {
 
     /// The family of the left side, or of the right one where the left is nothing.
     fn add(self, other: Quantity) -> Quantity {
-        let format = if self.is_zero() {
-            other.format
-        } else {
-            self.format
-        };
+        let format = if self.is_zero() { other.format } else { self.format };
         Quantity {
             nanos: (self.nanos + other.nanos).clamp(-NANOS_MAX, NANOS_MAX),
             format,

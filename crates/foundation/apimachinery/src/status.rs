@@ -26,7 +26,7 @@ pub struct Status {
     /// The sentence that people read.
     pub message: String,
     /// What it is about.
-    pub details: Details,
+    pub details: Box<Details>,
 }
 
 /// What a [`Status`] is about; empty parts are left out of the document.
@@ -63,7 +63,7 @@ impl Status {
             code,
             reason,
             message: message.into(),
-            details,
+            details: Box::new(details),
         }
     }
 
@@ -208,10 +208,7 @@ impl Status {
 
     /// 406: none of the media types that the client takes can be made.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!(
-            "only the following media types are accepted: {}",
-            accepted.join(", ")
-        );
+        let message = format!("only the following media types are accepted: {}", accepted.join(", "));
         Status::new(406, "NotAcceptable", message, Details::default())
     }
 
@@ -265,10 +262,8 @@ impl Status {
 
     /// 429: an eviction would violate a PodDisruptionBudget; the cause says which and why.
     pub fn disruption_budget(budget: &str, why: &str) -> Self {
-        let mut status = Status::too_many_requests(
-            "Cannot evict pod as it would violate the pod's disruption budget.",
-            0,
-        );
+        let mut status =
+            Status::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0);
         status.details.causes.push(Cause {
             kind: CauseType::DisruptionBudget,
             field: String::new(),
@@ -288,12 +283,7 @@ impl Status {
             causes: vec![cause],
             ..Details::default()
         };
-        Status::new(
-            500,
-            "InternalError",
-            format!("Internal error occurred: {why}"),
-            details,
-        )
+        Status::new(500, "InternalError", format!("Internal error occurred: {why}"), details)
     }
 
     /// 503: try again later.
@@ -331,22 +321,14 @@ impl Status {
             uid,
             causes,
             retry_after_seconds,
-        } = &self.details;
-        for (key, text) in [
-            ("name", name),
-            ("group", group),
-            ("kind", kind),
-            ("uid", uid),
-        ] {
+        } = &*self.details;
+        for (key, text) in [("name", name), ("group", group), ("kind", kind), ("uid", uid)] {
             if !text.is_empty() {
                 details.insert(key.into(), json!(text));
             }
         }
         if !causes.is_empty() {
-            details.insert(
-                "causes".into(),
-                causes.iter().map(Cause::to_value).collect(),
-            );
+            details.insert("causes".into(), causes.iter().map(Cause::to_value).collect());
         }
         if *retry_after_seconds > 0 {
             details.insert("retryAfterSeconds".into(), json!(retry_after_seconds));
@@ -377,10 +359,7 @@ mod tests {
     use super::*;
 
     fn check(status: Status, code: u16, reason: &str, message: &str) {
-        assert_eq!(
-            (status.code, status.reason, &*status.message),
-            (code, reason, message)
-        );
+        assert_eq!((status.code, status.reason, &*status.message), (code, reason, message));
     }
 
     #[test]
@@ -432,10 +411,7 @@ mod tests {
         check(
             Status::strict_decoding(
                 &GroupVersionKind::new("apps", "v1", "Deployment"),
-                &[
-                    "unknown field \"spec.foo\"".into(),
-                    "unknown field \"spec.bar\"".into(),
-                ],
+                &["unknown field \"spec.foo\"".into(), "unknown field \"spec.bar\"".into()],
             ),
             400,
             "BadRequest",

@@ -4,7 +4,7 @@
 //! ```text
 //!   Content-Type ──> Format ──┬─> text::Parser ──────> Entry<'body> ┐
 //!   body (bytes) ─────────────┤                                     ├─> the scrape loop
-//!                             └─> protobuf::Families ─> Entry<'body> ┘
+//!                             └─> protobuf::Families ─> Family ──────────┘
 //! ```
 //!
 //! The text parser borrows from the body and allocates only where a string has an escape. A sample's
@@ -21,12 +21,13 @@
 mod error;
 mod number;
 
+pub mod protobuf;
 mod series;
 pub mod text;
 pub mod wire;
 
 pub use error::{ErrorKind, ParseError};
-pub use number::parse_value;
+pub use number::{open_metrics_float, parse_value};
 pub use series::{LabelPairs, Series};
 
 use std::borrow::Cow;

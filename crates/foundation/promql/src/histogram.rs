@@ -14,6 +14,7 @@
 mod arithmetic;
 mod bounds;
 mod buckets;
+mod kahan;
 mod resets;
 mod trim;
 mod validate;
@@ -21,9 +22,10 @@ mod validate;
 use std::fmt;
 use std::sync::Arc;
 
-pub use arithmetic::{Accumulator, Kahan, MixedSchemas, Reconciliation, Tally};
+pub use arithmetic::{Accumulator, MixedSchemas, Reconciliation};
 pub use bounds::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX, EXPONENTIAL_SCHEMA_MIN, upper_bound};
 pub use buckets::{Bucket, Buckets, Interpolation, Span};
+pub use kahan::{Kahan, Tally};
 pub use trim::TrimSide;
 pub use validate::InvalidHistogram;
 
@@ -162,6 +164,30 @@ impl FloatHistogram {
             .chain(&self.negative.counts)
             .chain(self.custom_values.iter());
         scalars.iter().chain(buckets).any(|value| value.is_infinite())
+    }
+
+    /// Whether two histograms hold the same observations in the same layout; hints on resets do not count. NaN equals
+    /// NaN, as two equal samples should be equal.
+    #[must_use]
+    pub fn same_observations(&self, other: &FloatHistogram) -> bool {
+        let scalars = |histogram: &FloatHistogram| {
+            [
+                histogram.count,
+                histogram.sum,
+                histogram.zero_count,
+                histogram.zero_threshold,
+            ]
+            .map(f64::to_bits)
+        };
+        let same = |a: &Buckets, b: &Buckets| {
+            let bits = |(index, count): (i32, f64)| (index, count.to_bits());
+            a.iter().map(bits).eq(b.iter().map(bits))
+        };
+        self.schema == other.schema
+            && scalars(self) == scalars(other)
+            && self.custom_values == other.custom_values
+            && same(&self.positive, &other.positive)
+            && same(&self.negative, &other.negative)
     }
 
     /// Bytes on the heap, without the shared custom bounds.

@@ -39,6 +39,24 @@ impl fmt::Display for Plain {
     }
 }
 
+/// Whether two floats differ by less than their sum times `epsilon`. Two NaNs are equal, unless exactly one of them is
+/// the staleness marker.
+#[must_use]
+pub fn almost_equal(a: f64, b: f64, epsilon: f64) -> bool {
+    use crate::sample::is_stale_nan;
+    if is_stale_nan(a) || is_stale_nan(b) {
+        return is_stale_nan(a) && is_stale_nan(b);
+    }
+    if (a.is_nan() && b.is_nan()) || a == b {
+        return true;
+    }
+    let (sum, difference) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        return difference < epsilon * f64::MIN_POSITIVE;
+    }
+    difference / sum.min(f64::MAX) < epsilon
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use client::{Guardian, MainProcess, Running, StartError, Streams};
-pub use protocol::{Interception, ProcessSpec};
+pub use protocol::{FilePlacement, Interception, ProcessSpec};
 pub use serve::run;
 pub use sweep::{Swept, sweep};
 
@@ -51,9 +51,7 @@ impl GuardianCommand {
     ///
     /// # Errors
     /// When the operating system does not tell the program's path.
-    pub fn this_program(
-        arguments: impl IntoIterator<Item = impl Into<OsString>>,
-    ) -> std::io::Result<Self> {
+    pub fn this_program(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> std::io::Result<Self> {
         Ok(GuardianCommand {
             program: std::env::current_exe()?,
             arguments: arguments.into_iter().map(Into::into).collect(),

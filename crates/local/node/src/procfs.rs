@@ -84,6 +84,13 @@ pub(crate) fn environment_variable(pid: i32, name: &str) -> Option<String> {
     })
 }
 
+/// A process' memory with each shared page divided among those that share it, in bytes.
+pub(crate) fn proportional_bytes(pid: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,17 +122,8 @@ mod tests {
             started_ticks: 0,
             resident_pages: 0,
         };
-        let table = [
-            entry(2, 1),
-            entry(3, 2),
-            entry(4, 3),
-            entry(9, 8),
-            entry(8, 9),
-        ];
-        let mut pids: Vec<i32> = descendants(&table, 1)
-            .iter()
-            .map(|entry| entry.pid)
-            .collect();
+        let table = [entry(2, 1), entry(3, 2), entry(4, 3), entry(9, 8), entry(8, 9)];
+        let mut pids: Vec<i32> = descendants(&table, 1).iter().map(|entry| entry.pid).collect();
         pids.sort_unstable();
         assert_eq!(pids, [2, 3, 4]);
         assert_eq!(descendants(&table, 8).len(), 1);

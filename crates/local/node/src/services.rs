@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use balance::Balancer;
 pub use table::{ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Table};
@@ -25,6 +26,8 @@ pub use table::{ClusterService, Endpoint, Protocol, ServiceKind, ServicePort, Ta
 #[derive(Debug, Default)]
 pub struct Services {
     current: ArcSwap<Current>,
+    /// Tells those who follow the table that it has changed.
+    changes: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -56,12 +59,19 @@ impl Services {
             table: Arc::new(table),
             balancer,
         }));
+        self.changes.send_replace(());
     }
 
     /// The current table.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         Arc::clone(&self.current.load().table)
+    }
+
+    /// Tells of changes of the table.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// Runs `read` on the current table without copying it.
@@ -71,14 +81,7 @@ impl Services {
 
     /// Chooses an endpoint for a call from `client` to a Service's cluster address.
     #[must_use]
-    pub fn pick(
-        &self,
-        cluster_ip: Ipv4Addr,
-        port: u16,
-        protocol: Protocol,
-        client: Ipv4Addr,
-        now: Instant,
-    ) -> Picked {
+    pub fn pick(&self, cluster_ip: Ipv4Addr, port: u16, protocol: Protocol, client: Ipv4Addr, now: Instant) -> Picked {
         let current = self.current.load();
         let Some((service, port)) = current.table.by_address(cluster_ip, port, protocol) else {
             return Picked::Nobody;
@@ -91,20 +94,10 @@ impl Services {
 
     /// Chooses an endpoint by name; for the host-side forwarders.
     #[must_use]
-    pub fn pick_by_name(
-        &self,
-        namespace: &str,
-        name: &str,
-        port: u16,
-        client: Ipv4Addr,
-        now: Instant,
-    ) -> Picked {
+    pub fn pick_by_name(&self, namespace: &str, name: &str, port: u16, client: Ipv4Addr, now: Instant) -> Picked {
         let current = self.current.load();
         let found = current.table.service(namespace, name).and_then(|service| {
-            let port = service
-                .ports
-                .iter()
-                .find(|candidate| candidate.port == port)?;
+            let port = service.ports.iter().find(|candidate| candidate.port == port)?;
             current.balancer.pick(service, port, client, now)
         });
         found.map_or(Picked::Nobody, |endpoint| {

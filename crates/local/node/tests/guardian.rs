@@ -31,11 +31,7 @@ impl Owner {
             .read_line(&mut line)
             .expect("a line");
         let guardian = line.trim().parse().expect("the guardian's id");
-        let owner = Owner {
-            child,
-            guardian,
-            mark,
-        };
+        let owner = Owner { child, guardian, mark };
         // Eight main processes with two daemons each.
         wait_for("all daemons run", || owner.living().len() >= 24);
         owner
@@ -160,9 +156,7 @@ fn chaos_leaves_nothing_behind() {
         } else {
             kill(guardian);
             // The owner goes on, perhaps with a new guardian, and is ended below.
-            wait_for("nothing of the first is left", || {
-                marked_first(&mark).is_empty()
-            });
+            wait_for("nothing of the first is left", || marked_first(&mark).is_empty());
             child.kill().unwrap();
         }
         child.wait().unwrap();

@@ -66,6 +66,7 @@ async fn drive(sent: Counter, failed: Counter) {
     let seen = Arc::new(Seen::default());
     let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
 
+    wait_until_open(&client, &target).await;
     let started = Instant::now();
     let mut ticks = tokio::time::interval(TICK);
     let mut next_report = started + report_every;
@@ -94,6 +95,21 @@ async fn drive(sent: Counter, failed: Counter) {
             };
             tokio::spawn(ask(client.clone(), uri, seen.clone(), failed.clone(), place));
         }
+    }
+}
+
+/// The day begins when the shop first answers an order: customers do not come before that.
+async fn wait_until_open(client: &Client, target: &str) {
+    let Ok(uri) = format!("{target}/checkout?item={}", ITEMS[0]).parse::<axum::http::Uri>() else {
+        return println!("{target} is no address");
+    };
+    let mut told = false;
+    while let Err(failure) = client.get(uri.clone()).await {
+        if !told {
+            println!("the shop at {target} is not open yet: {failure}");
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -11,10 +11,7 @@ fn too_long(limit_bytes: usize) -> String {
 pub(crate) fn pattern_error(message: &str, pattern: &str, examples: &[&str]) -> String {
     let mut sentence = message.to_owned();
     if !examples.is_empty() {
-        let quoted: Vec<String> = examples
-            .iter()
-            .map(|example| format!("'{example}'"))
-            .collect();
+        let quoted: Vec<String> = examples.iter().map(|example| format!("'{example}'")).collect();
         sentence += &format!(
             " (e.g. {}, regex used for validation is '{pattern}')",
             quoted.join(",  or ")
@@ -34,11 +31,7 @@ fn enclosed(text: &str, edge: fn(u8) -> bool, inner: &[u8]) -> bool {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.last()) {
         (Some(&first), Some(&last)) => {
-            edge(first)
-                && edge(last)
-                && bytes
-                    .iter()
-                    .all(|&byte| edge(byte) || inner.contains(&byte))
+            edge(first) && edge(last) && bytes.iter().all(|&byte| edge(byte) || inner.contains(&byte))
         }
         _ => false,
     }
@@ -108,9 +101,7 @@ pub fn path_segment_errors(text: &str) -> Vec<String> {
     if matches!(text, "." | "..") {
         return vec![format!("may not be '{text}'")];
     }
-    let contained = ["/", "%"]
-        .into_iter()
-        .filter(|illegal| text.contains(illegal));
+    let contained = ["/", "%"].into_iter().filter(|illegal| text.contains(illegal));
     contained
         .map(|illegal| format!("may not contain '{illegal}'"))
         .collect()
@@ -120,15 +111,10 @@ pub fn path_segment_errors(text: &str) -> Vec<String> {
 pub fn port_name_errors(text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     if text.len() > 15 {
-        errors.push(too_long(15));
+        errors.push("must be no more than 15 characters".to_owned());
     }
-    if !text
-        .bytes()
-        .all(|byte| lower_alphanumeric(byte) || byte == b'-')
-    {
-        errors.push(
-            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned(),
-        );
+    if !text.bytes().all(|byte| lower_alphanumeric(byte) || byte == b'-') {
+        errors.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
     }
     if !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         errors.push("must contain at least one letter (a-z)".to_owned());
@@ -157,8 +143,7 @@ pub fn label_key_errors(text: &str) -> Vec<String> {
         [name] => (None, *name),
         [prefix, name] => (Some(*prefix), *name),
         _ => {
-            let sentence =
-                pattern_error(&format!("a qualified name {MESSAGE}"), PATTERN, &EXAMPLES);
+            let sentence = pattern_error(&format!("a valid label key {MESSAGE}"), PATTERN, &EXAMPLES);
             return vec![format!(
                 "{sentence} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
@@ -180,10 +165,7 @@ pub fn label_key_errors(text: &str) -> Vec<String> {
         errors.push(format!("name part {}", too_long(LABEL_BYTES_MAX)));
     }
     if !qualified_name(name) {
-        errors.push(format!(
-            "name part {}",
-            pattern_error(MESSAGE, PATTERN, &EXAMPLES)
-        ));
+        errors.push(format!("name part {}", pattern_error(MESSAGE, PATTERN, &EXAMPLES)));
     }
     errors
 }
@@ -224,16 +206,7 @@ mod tests {
         let long = "a".repeat(64);
         check(
             dns1123_label_errors,
-            &[
-                "a",
-                "ab",
-                "a1",
-                "a-1",
-                "a--1--2--b",
-                "0",
-                "0-a",
-                &"a".repeat(63),
-            ],
+            &["a", "ab", "a1", "a-1", "a--1--2--b", "0", "0-a", &"a".repeat(63)],
             &[
                 "", "A", "ABC", "-", "a-", "-a", "_", "a_", "a.", ".a", "a.b", " ", "a b", &long,
             ],
@@ -291,11 +264,7 @@ mod tests {
             &["http", "a", "web-1"],
             &["", "1", "HTTP", "a--b", "-a", "a-", "averyveryverylong"],
         );
-        check(
-            path_segment_errors,
-            &["system:node", "A b"],
-            &[".", "..", "a/b", "a%b"],
-        );
+        check(path_segment_errors, &["system:node", "A b"], &[".", "..", "a/b", "a%b"]);
     }
 
     #[test]

@@ -99,12 +99,7 @@ impl GroupVersionKind {
 
     /// What an object says of itself; parts it does not say are empty.
     pub fn of(object: &serde_json::Value) -> Self {
-        let text = |key| {
-            object
-                .get(key)
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |key| object.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         GroupVersion::parse(text("apiVersion")).kind(text("kind"))
     }
 
@@ -207,9 +202,7 @@ pub fn compare_versions(left: &str, right: &str) -> Ordering {
 fn stability(version: &str) -> Option<(u8, u64, u64)> {
     let rest = version.strip_prefix('v')?;
     let number = |text: &str| {
-        let plain = !text.is_empty()
-            && !text.starts_with('0')
-            && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
         if plain { text.parse().ok() } else { None }
     };
     for (word, rank) in [("alpha", 0), ("beta", 1)] {
@@ -267,9 +260,7 @@ mod tests {
         assert_eq!(GroupVersion::parse("v1").path(), "/api/v1");
         assert_eq!(GroupVersion::parse("apps/v1").path(), "/apis/apps/v1");
         assert_eq!(
-            GroupVersion::parse("apps/v1")
-                .kind("Deployment")
-                .to_string(),
+            GroupVersion::parse("apps/v1").kind("Deployment").to_string(),
             "apps/v1, Kind=Deployment"
         );
     }

@@ -68,11 +68,7 @@ impl RequestPath {
 
     /// Group, version and resource.
     pub fn group_version_resource(&self) -> GroupVersionResource {
-        GroupVersionResource::new(
-            &self.group_version.group,
-            &self.group_version.version,
-            &self.resource,
-        )
+        GroupVersionResource::new(&self.group_version.group, &self.group_version.version, &self.resource)
     }
 }
 
@@ -80,31 +76,38 @@ impl RequestPath {
 mod tests {
     use super::*;
 
-    fn check(
-        path: &str,
-        expect: Option<(&str, Option<&str>, &str, Option<&str>, Option<&str>, &str)>,
-    ) {
+    /// Group version, namespace, resource, name, subresource, rest.
+    type Parts<'a> = (
+        &'a str,
+        Option<&'a str>,
+        &'a str,
+        Option<&'a str>,
+        Option<&'a str>,
+        &'a str,
+    );
+
+    fn check(path: &str, expect: Option<Parts<'_>>) {
         let parsed = RequestPath::parse(path);
-        let got = parsed.as_ref().map(|p| {
-            let group_version = p.group_version.to_string();
+        let group_version = parsed
+            .as_ref()
+            .map(|parsed| parsed.group_version.to_string())
+            .unwrap_or_default();
+        let got = parsed.as_ref().map(|parsed| {
+            let RequestPath {
+                namespace,
+                resource,
+                name,
+                subresource,
+                rest,
+                ..
+            } = parsed;
             (
-                group_version,
-                p.namespace.clone(),
-                p.resource.clone(),
-                p.name.clone(),
-                p.subresource.clone(),
-                p.rest.clone(),
-            )
-        });
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let expect = expect.map(|(g, ns, r, n, s, rest)| {
-            (
-                g.to_owned(),
-                owned(ns),
-                r.to_owned(),
-                owned(n),
-                owned(s),
-                rest.to_owned(),
+                &*group_version,
+                namespace.as_deref(),
+                &**resource,
+                name.as_deref(),
+                subresource.as_deref(),
+                &**rest,
             )
         });
         assert_eq!(got, expect, "{path}");
@@ -123,40 +126,16 @@ mod tests {
         );
         check(
             "/api/v1/namespaces/a/finalize",
-            Some((
-                "v1",
-                Some("a"),
-                "namespaces",
-                Some("a"),
-                Some("finalize"),
-                "",
-            )),
+            Some(("v1", Some("a"), "namespaces", Some("a"), Some("finalize"), "")),
         );
-        check(
-            "/api/v1/namespaces",
-            Some(("v1", None, "namespaces", None, None, "")),
-        );
+        check("/api/v1/namespaces", Some(("v1", None, "namespaces", None, None, "")));
         check(
             "/apis/apps/v1/namespaces/a/deployments/web/scale/",
-            Some((
-                "apps/v1",
-                Some("a"),
-                "deployments",
-                Some("web"),
-                Some("scale"),
-                "",
-            )),
+            Some(("apps/v1", Some("a"), "deployments", Some("web"), Some("scale"), "")),
         );
         check(
             "/api/v1/namespaces/a/services/http:web:80/proxy/x/y",
-            Some((
-                "v1",
-                Some("a"),
-                "services",
-                Some("http:web:80"),
-                Some("proxy"),
-                "x/y",
-            )),
+            Some(("v1", Some("a"), "services", Some("http:web:80"), Some("proxy"), "x/y")),
         );
         check(
             "/api/v1/watch/namespaces/a/pods",

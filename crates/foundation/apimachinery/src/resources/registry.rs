@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
-use super::{
-    GroupKind, GroupVersion, GroupVersionKind, GroupVersionResource, Resource, compare_versions,
-    from_record,
-};
+use super::{GroupKind, GroupVersion, GroupVersionKind, GroupVersionResource, Resource, compare_versions, from_record};
 
 /// Discovery of kube-apiserver 1.37.2; see `data/README.md`.
 const RECORDED: &str = include_str!("../../data/resources.jsonl");
@@ -14,8 +11,7 @@ const RECORDED: &str = include_str!("../../data/resources.jsonl");
 static BUILTIN: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::default();
     for line in RECORDED.lines() {
-        let record = serde_json::from_str(line)
-            .expect("the recorded table is JSON, a test reads every line");
+        let record = serde_json::from_str(line).expect("the recorded table is JSON, a test reads every line");
         registry.add(from_record(&record));
     }
     registry
@@ -63,17 +59,14 @@ impl Registry {
         self.by_resource.clear();
         self.by_kind.clear();
         for (place, resource) in self.resources.iter().enumerate() {
-            self.by_resource
-                .insert(resource.group_version_resource(), place);
+            self.by_resource.insert(resource.group_version_resource(), place);
             self.by_kind.entry(resource.kind.clone()).or_insert(place);
         }
     }
 
     /// The resource of a path.
     pub fn resource(&self, key: &GroupVersionResource) -> Option<&Arc<Resource>> {
-        self.by_resource
-            .get(key)
-            .map(|&place| &self.resources[place])
+        self.by_resource.get(key).map(|&place| &self.resources[place])
     }
 
     /// The resource of an object's kind.
@@ -102,9 +95,7 @@ impl Registry {
                     || resource.kind.kind.to_lowercase() == name;
                 let group = &resource.kind.group;
                 named
-                    && (suffix.is_empty()
-                        || suffix == group
-                        || suffix == format!("{}.{group}", resource.kind.version))
+                    && (suffix.is_empty() || suffix == group || suffix == format!("{}.{group}", resource.kind.version))
             })
             .collect()
     }
@@ -115,13 +106,10 @@ impl Registry {
     }
 
     /// The resources of one group and version.
-    pub fn of_group_version<'a>(
-        &'a self,
-        wanted: &'a GroupVersion,
-    ) -> impl Iterator<Item = &'a Arc<Resource>> {
-        self.resources.iter().filter(move |resource| {
-            resource.kind.group == wanted.group && resource.kind.version == wanted.version
-        })
+    pub fn of_group_version<'a>(&'a self, wanted: &'a GroupVersion) -> impl Iterator<Item = &'a Arc<Resource>> {
+        self.resources
+            .iter()
+            .filter(move |resource| resource.kind.group == wanted.group && resource.kind.version == wanted.version)
     }
 
     /// Groups in discovery's order, each with its versions, the preferred one first.
@@ -154,10 +142,7 @@ mod tests {
         let registry = Registry::builtin();
         assert_eq!(registry.iter().count(), 72);
         for resource in registry.iter() {
-            assert_eq!(
-                registry.resource(&resource.group_version_resource()),
-                Some(resource)
-            );
+            assert_eq!(registry.resource(&resource.group_version_resource()), Some(resource));
             assert!(registry.kind(&resource.kind).is_some(), "{}", resource.kind);
         }
     }
@@ -169,13 +154,8 @@ mod tests {
         assert_eq!(deployment.group_resource().to_string(), "deployments.apps");
         assert_eq!(deployment.scope, Scope::Namespaced);
         assert!(deployment.allows("deletecollection"));
-        let scale = deployment
-            .subresource("scale")
-            .expect("deployments have a scale");
-        assert_eq!(
-            scale.kind,
-            GroupVersionKind::new("autoscaling", "v1", "Scale")
-        );
+        let scale = deployment.subresource("scale").expect("deployments have a scale");
+        assert_eq!(scale.kind, GroupVersionKind::new("autoscaling", "v1", "Scale"));
         assert_eq!(
             deployment.path(Some("a"), Some("web")),
             "/apis/apps/v1/namespaces/a/deployments/web"
@@ -200,10 +180,7 @@ mod tests {
                 "horizontalpodautoscalers autoscaling/v1",
             ],
         );
-        check(
-            "hpa.v1.autoscaling",
-            &["horizontalpodautoscalers autoscaling/v1"],
-        );
+        check("hpa.v1.autoscaling", &["horizontalpodautoscalers autoscaling/v1"]);
         check("events", &["events v1", "events events.k8s.io/v1"]);
         check("events.events.k8s.io", &["events events.k8s.io/v1"]);
         check("Pod", &["pods v1"]);
@@ -220,10 +197,7 @@ mod tests {
         for resource in Resource::from_api_resource_list(&document) {
             registry.add(resource);
         }
-        assert_eq!(
-            registry.search("things.example.com")[0].subresources[0].name,
-            "status"
-        );
+        assert_eq!(registry.search("things.example.com")[0].subresources[0].name, "status");
         registry.remove(|resource| resource.kind.group == "example.com");
         assert!(registry.search("things").is_empty());
         assert_eq!(registry.search("pods").len(), 1);

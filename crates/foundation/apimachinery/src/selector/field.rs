@@ -47,11 +47,10 @@ impl FieldSelector {
     pub fn parse(text: &str) -> Result<Self, FieldSelectorError> {
         let mut terms = Vec::new();
         for term in split_terms(text).filter(|term| !term.is_empty()) {
-            let (field, operator, value) =
-                split_term(term).ok_or_else(|| FieldSelectorError::Syntax {
-                    selector: text.to_owned(),
-                    term: term.to_owned(),
-                })?;
+            let (field, operator, value) = split_term(term).ok_or_else(|| FieldSelectorError::Syntax {
+                selector: text.to_owned(),
+                term: term.to_owned(),
+            })?;
             terms.push(Term {
                 field: field.to_owned(),
                 equal: operator != "!=",
@@ -63,11 +62,7 @@ impl FieldSelector {
 
     /// Fails on a field that the kind does not let select.
     pub fn check(&self, selectable: &Selectable) -> Result<(), FieldSelectorError> {
-        match self
-            .terms
-            .iter()
-            .find(|term| !selectable.allows(&term.field))
-        {
+        match self.terms.iter().find(|term| !selectable.allows(&term.field)) {
             Some(term) => Err(FieldSelectorError::NotSupported(term.field.clone())),
             None => Ok(()),
         }
@@ -149,9 +144,7 @@ fn unescape(text: &str) -> Result<String, FieldSelectorError> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace(',', "\\,")
-        .replace('=', "\\=")
+    text.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=")
 }
 
 /// The fields of one kind that can select.
@@ -217,11 +210,7 @@ const FIELDS: [(&str, &str, &[&str]); 11] = [
     ),
     ("apps", "ReplicaSet", &["status.replicas"]),
     ("batch", "Job", &["status.successful"]),
-    (
-        "certificates.k8s.io",
-        "CertificateSigningRequest",
-        &["spec.signerName"],
-    ),
+    ("certificates.k8s.io", "CertificateSigningRequest", &["spec.signerName"]),
 ];
 
 impl Selectable {
@@ -246,19 +235,14 @@ impl Selectable {
     }
 
     fn allows(&self, field: &str) -> bool {
-        matches!(field, "metadata.name" | "metadata.namespace")
-            || self.fields.iter().any(|known| known == field)
+        matches!(field, "metadata.name" | "metadata.namespace") || self.fields.iter().any(|known| known == field)
     }
 
     /// The text of a field; empty where it is absent.
     fn value(&self, object: &Value, field: &str) -> String {
         let text = |path: &str| scalar(path.split('.').fold(object, |value, key| &value[key]));
         let or = |value: String, fallback: &str| {
-            if value.is_empty() {
-                fallback.to_owned()
-            } else {
-                value
-            }
+            if value.is_empty() { fallback.to_owned() } else { value }
         };
         match field {
             "name" => text("metadata.name"),
@@ -323,10 +307,7 @@ mod tests {
         };
         check("", true);
         check("spec.nodeName=n1", true);
-        check(
-            "spec.nodeName==n1,status.phase!=Succeeded,status.phase!=Failed",
-            true,
-        );
+        check("spec.nodeName==n1,status.phase!=Succeeded,status.phase!=Failed", true);
         check("spec.nodeName!=n1", false);
         check("metadata.namespace=", true);
         check("spec.hostNetwork=false", true);
@@ -343,14 +324,8 @@ mod tests {
             );
         };
         check("spec.foo=x", "field label not supported: spec.foo");
-        check(
-            "nodeName",
-            "invalid selector: 'nodeName'; can't understand 'nodeName'",
-        );
-        check(
-            "a=\\x",
-            "invalid field selector: invalid escape sequence: \\x",
-        );
+        check("nodeName", "invalid selector: 'nodeName'; can't understand 'nodeName'");
+        check("a=\\x", "invalid field selector: invalid escape sequence: \\x");
     }
 
     #[test]

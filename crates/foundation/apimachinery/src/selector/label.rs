@@ -55,9 +55,7 @@ impl Requirement {
             Operator::In | Operator::NotIn if values.is_empty() => {
                 Some("for 'in', 'notin' operators, values set can't be empty")
             }
-            Operator::Equals | Operator::DoubleEquals | Operator::NotEquals
-                if values.len() != 1 =>
-            {
+            Operator::Equals | Operator::DoubleEquals | Operator::NotEquals if values.len() != 1 => {
                 Some("exact-match compatibility requires one single value")
             }
             Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
@@ -71,9 +69,7 @@ impl Requirement {
         causes.extend(wrong.map(|why| Cause::invalid("values", &json!(values), why)));
         for (place, value) in values.iter().enumerate() {
             let field = format!("values[{place}]");
-            if matches!(operator, Operator::GreaterThan | Operator::LessThan)
-                && value.parse::<i64>().is_err()
-            {
+            if matches!(operator, Operator::GreaterThan | Operator::LessThan) && value.parse::<i64>().is_err() {
                 let why = "for 'Gt', 'Lt' operators, the value must be an integer";
                 causes.push(Cause::invalid(field.clone(), &json!(value), why));
             }
@@ -217,11 +213,7 @@ impl LabelSelector {
             let value = value.as_str().unwrap_or_default().to_owned();
             requirements.push(Requirement::new(key, Operator::Equals, vec![value])?);
         }
-        for expression in selector["matchExpressions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
             let operator = match expression["operator"].as_str().unwrap_or_default() {
                 "In" => Operator::In,
                 "NotIn" => Operator::NotIn,
@@ -254,9 +246,7 @@ impl LabelSelector {
     /// Whether it selects an object whose label values `label` looks up.
     pub fn matches_with<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         match self {
-            LabelSelector::All(requirements) => {
-                requirements.iter().all(|one| one.matches(label(&one.key)))
-            }
+            LabelSelector::All(requirements) => requirements.iter().all(|one| one.matches(label(&one.key))),
             LabelSelector::Nothing => false,
         }
     }
@@ -264,11 +254,7 @@ impl LabelSelector {
     /// Whether it selects this object, by `metadata.labels`.
     pub fn matches_object(&self, object: &Value) -> bool {
         let labels = object["metadata"]["labels"].as_object();
-        self.matches_with(|key| {
-            labels
-                .and_then(|labels| labels.get(key))
-                .and_then(Value::as_str)
-        })
+        self.matches_with(|key| labels.and_then(|labels| labels.get(key)).and_then(Value::as_str))
     }
 
     /// Whether it selects everything.
@@ -297,8 +283,7 @@ mod tests {
     use super::*;
 
     fn check(selector: &str, labels: &str, expect: bool) {
-        let parsed =
-            LabelSelector::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));
+        let parsed = LabelSelector::parse(selector).unwrap_or_else(|error| panic!("{selector}: {error}"));
         let labels: Map<String, Value> = labels
             .split(',')
             .filter_map(|pair| pair.split_once('='))
@@ -376,12 +361,8 @@ mod tests {
 
     #[test]
     fn texts() {
-        let canonical =
-            |text: &str| LabelSelector::parse(text).map(|selector| selector.to_string());
-        assert_eq!(
-            canonical("z=1, x in (b,a) ,!y").as_deref(),
-            Ok("x in (a,b),!y,z=1")
-        );
+        let canonical = |text: &str| LabelSelector::parse(text).map(|selector| selector.to_string());
+        assert_eq!(canonical("z=1, x in (b,a) ,!y").as_deref(), Ok("x in (a,b),!y,z=1"));
         assert_eq!(
             canonical("x y").unwrap_err().to_string(),
             "unable to parse requirement: found 'y', expected: in, notin, =, ==, !=, gt, lt"
@@ -398,20 +379,10 @@ mod tests {
             {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "old", "operator": "DoesNotExist"}]});
         let selector = LabelSelector::from_value(&selector).expect("valid");
         assert_eq!(selector.to_string(), "app=web,!old,tier in (a,b)");
-        assert!(
-            selector.matches_object(&json!({"metadata": {"labels": {"app": "web", "tier": "a"}}}))
-        );
+        assert!(selector.matches_object(&json!({"metadata": {"labels": {"app": "web", "tier": "a"}}})));
         assert!(!selector.matches_object(&json!({"metadata": {}})));
-        assert_eq!(
-            LabelSelector::from_value(&Value::Null),
-            Ok(LabelSelector::Nothing)
-        );
+        assert_eq!(LabelSelector::from_value(&Value::Null), Ok(LabelSelector::Nothing));
         assert!(LabelSelector::from_value(&json!({})).is_ok_and(|all| all.is_everything()));
-        assert!(
-            LabelSelector::from_value(
-                &json!({"matchExpressions": [{"key": "a", "operator": "Has"}]})
-            )
-            .is_err()
-        );
+        assert!(LabelSelector::from_value(&json!({"matchExpressions": [{"key": "a", "operator": "Has"}]})).is_err());
     }
 }

@@ -63,10 +63,7 @@ struct Parser {
 }
 
 fn expected<T>(found: &Token, wanted: &str) -> Result<T, SelectorError> {
-    Err(SelectorError(format!(
-        "found '{}', expected: {wanted}",
-        found.text()
-    )))
+    Err(SelectorError(format!("found '{}', expected: {wanted}", found.text())))
 }
 
 impl Parser {
@@ -167,9 +164,9 @@ pub(super) fn label_selector(text: &str) -> Result<Vec<Requirement>, SelectorErr
             other => return expected(&other, "!, identifier, or 'end of string'"),
         }
         let requirement = parser.requirement();
-        requirements.push(requirement.map_err(|SelectorError(why)| {
-            SelectorError(format!("unable to parse requirement: {why}"))
-        })?);
+        requirements.push(
+            requirement.map_err(|SelectorError(why)| SelectorError(format!("unable to parse requirement: {why}")))?,
+        );
         match parser.next() {
             Token::End => return Ok(requirements),
             Token::Symbol(",") => match parser.peek() {

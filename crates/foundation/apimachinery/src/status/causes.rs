@@ -106,10 +106,9 @@ impl Cause {
         )
     }
 
-    /// A value is not one of the supported ones, which are listed in order.
+    /// A value is not one of the supported ones, which are listed as given.
     pub fn not_supported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
-        let mut supported: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
-        supported.sort();
+        let supported: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
         let detail = if supported.is_empty() {
             String::new()
         } else {
@@ -140,12 +139,7 @@ impl Cause {
 
     /// What a value names does not exist.
     pub fn not_found(field: impl Into<String>, value: &Value) -> Self {
-        Cause::new(
-            CauseType::NotFound,
-            field,
-            format!("Not found: {}", quoted(value)),
-            "",
-        )
+        Cause::new(CauseType::NotFound, field, format!("Not found: {}", quoted(value)), "")
     }
 
     /// A text is longer than `limit_bytes`.
@@ -159,12 +153,7 @@ impl Cause {
     pub fn too_many(field: impl Into<String>, actual: usize, limit: usize) -> Self {
         let plural = if limit == 1 { "item" } else { "items" };
         let detail = format!("must have at most {limit} {plural}");
-        Cause::new(
-            CauseType::TooMany,
-            field,
-            format!("Too many: {actual}"),
-            &detail,
-        )
+        Cause::new(CauseType::TooMany, field, format!("Too many: {actual}"), &detail)
     }
 
     /// The document's form.

@@ -1,5 +1,7 @@
 //! Numbers as targets write them.
 
+use crate::number::GoFloat;
+
 /// Decimal digits that always fit both an `i64` and, exactly, an `f64` (2^53 has 16 digits).
 const EXACT_DIGITS_MAX: usize = 15;
 
@@ -14,6 +16,17 @@ pub fn parse_value(word: &str) -> Option<f64> {
     match bytes {
         [b'+' | b'-', b'n' | b'N', ..] => None,
         _ => word.parse().ok(),
+    }
+}
+
+/// A number as OpenMetrics spells it: whole ones with `.0`. Prometheus stores the bounds of buckets and the
+/// quantiles of summaries in this form, whatever the target wrote.
+pub fn open_metrics_float(value: f64) -> String {
+    let text = GoFloat(value).to_string();
+    if value.is_finite() && !text.contains(['.', 'e']) {
+        text + ".0"
+    } else {
+        text
     }
 }
 

@@ -180,18 +180,12 @@ impl Drop for Guardian {
     fn drop(&mut self) {
         // The reader thread holds the connection, not this handle; the last handle closes the socket.
         if Arc::strong_count(&self.connection) == 1 {
-            let _ = lock(&self.connection)
-                .socket
-                .shutdown(std::net::Shutdown::Both);
+            let _ = lock(&self.connection).socket.shutdown(std::net::Shutdown::Both);
         }
     }
 }
 
-fn await_program(
-    set_up: &UnixStream,
-    serve: impl FnOnce(OwnedFd),
-    program: &str,
-) -> Result<MainProcess, StartError> {
+fn await_program(set_up: &UnixStream, serve: impl FnOnce(OwnedFd), program: &str) -> Result<MainProcess, StartError> {
     let mut started = None;
     let mut serve = Some(serve);
     while let Some(frame) = frames::receive(set_up)? {
@@ -233,17 +227,15 @@ fn connect(command: &GuardianCommand) -> std::io::Result<Arc<Connection>> {
         waiting: Mutex::default(),
     });
     let reader = Arc::clone(&connection);
-    std::thread::Builder::new()
-        .name("guardian".to_owned())
-        .spawn(move || {
-            read_events(&reader);
-            let _ = child.wait();
-            kill_tagged(&reader.tag);
-            reader.closed.store(true, Ordering::Release);
-            for (_, waiting) in lock(&reader.waiting).drain() {
-                let _ = waiting.send(CODE_KILLED);
-            }
-        })?;
+    std::thread::Builder::new().name("guardian".to_owned()).spawn(move || {
+        read_events(&reader);
+        let _ = child.wait();
+        kill_tagged(&reader.tag);
+        reader.closed.store(true, Ordering::Release);
+        for (_, waiting) in lock(&reader.waiting).drain() {
+            let _ = waiting.send(CODE_KILLED);
+        }
+    })?;
     Ok(connection)
 }
 

@@ -14,12 +14,7 @@ use crate::sys::process::{self, Fork, Pid, Wait, Waited};
 const CODE_NOT_STARTED: i32 = 128;
 
 /// Runs in the forked child of the guardian; ends with the main process' exit code.
-pub(super) fn run(
-    guardian: Pid,
-    spec: &ProcessSpec,
-    streams: [OwnedFd; 3],
-    set_up: &UnixStream,
-) -> ! {
+pub(super) fn run(guardian: Pid, spec: &ProcessSpec, streams: [OwnedFd; 3], set_up: &UnixStream) -> ! {
     let code = match start(guardian, spec, streams, set_up) {
         Ok(main) => keep(main),
         Err(failure) => {
@@ -38,12 +33,7 @@ struct Main {
     _listener: Option<OwnedFd>,
 }
 
-fn start(
-    guardian: Pid,
-    spec: &ProcessSpec,
-    streams: [OwnedFd; 3],
-    set_up: &UnixStream,
-) -> Result<Main, SetUpFailure> {
+fn start(guardian: Pid, spec: &ProcessSpec, streams: [OwnedFd; 3], set_up: &UnixStream) -> Result<Main, SetUpFailure> {
     let step = |name: &'static str| move |error: std::io::Error| SetUpFailure::new(name, &error);
     process::die_with_parent(guardian).map_err(step("guardian"))?;
     process::set_name(c"flyball-keeper");
@@ -117,21 +107,19 @@ fn keep(main: Main) -> i32 {
 }
 
 /// In the main process: everything from fork to exec. Returns only the reason why it failed.
-fn become_program(
-    keeper: Pid,
-    spec: &ProcessSpec,
-    streams: [OwnedFd; 3],
-    socket: &UnixStream,
-) -> SetUpFailure {
+fn become_program(keeper: Pid, spec: &ProcessSpec, streams: [OwnedFd; 3], socket: &UnixStream) -> SetUpFailure {
     let attempt = || -> Result<std::convert::Infallible, SetUpFailure> {
-        let step =
-            |name: &'static str| move |error: std::io::Error| SetUpFailure::new(name, &error);
+        let step = |name: &'static str| move |error: std::io::Error| SetUpFailure::new(name, &error);
         process::die_with_parent(keeper).map_err(step("keeper"))?;
         process::new_session().map_err(step("session"))?;
         process::reset_signals();
         for (number, stream) in (0..).zip(&streams) {
             process::install(stream.as_fd(), number).map_err(step("streams"))?;
         }
+        #[cfg(target_os = "linux")]
+        crate::sys::mounts::place(&spec.placements).map_err(step("mounts"))?;
+        // Entering a user namespace may have cleared it.
+        process::die_with_parent(keeper).map_err(step("keeper"))?;
         std::env::set_current_dir(&spec.working_directory).map_err(step("working directory"))?;
         let image = Image::new(spec).map_err(step("arguments"))?;
         let listener = listen(spec.interception).map_err(step("network"))?;

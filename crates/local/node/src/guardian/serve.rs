@@ -79,10 +79,7 @@ impl State {
                 let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
                 process::install(null.as_fd(), 0)?;
                 let guardian = process::parent_pid();
-                drop((
-                    null,
-                    std::mem::replace(&mut self.control, set_up.try_clone()?),
-                ));
+                drop((null, std::mem::replace(&mut self.control, set_up.try_clone()?)));
                 keeper::run(guardian, &spec, [stdin, stdout, stderr], &set_up)
             }
             Err(error) => {

@@ -45,10 +45,7 @@ fn until_none_left(mut find: impl FnMut() -> Vec<Entry>) {
     let own = process::own_pid();
     loop {
         let found = find();
-        let living: Vec<&Entry> = found
-            .iter()
-            .filter(|entry| !entry.zombie && entry.pid != own)
-            .collect();
+        let living: Vec<&Entry> = found.iter().filter(|entry| !entry.zombie && entry.pid != own).collect();
         if living.is_empty() || Instant::now() > deadline {
             return;
         }
@@ -66,9 +63,7 @@ fn until_none_left(mut find: impl FnMut() -> Vec<Entry>) {
 /// The processes whose owner tag satisfies `matches`, with everything below them.
 fn tagged(table: &[Entry], matches: impl Fn(&str) -> bool) -> Vec<Entry> {
     let roots = table.iter().filter(|entry| {
-        !entry.zombie
-            && procfs::environment_variable(entry.pid, OWNER_VARIABLE)
-                .is_some_and(|owner| matches(&owner))
+        !entry.zombie && procfs::environment_variable(entry.pid, OWNER_VARIABLE).is_some_and(|owner| matches(&owner))
     });
     let mut found: Vec<Entry> = Vec::new();
     for root in roots {

@@ -15,8 +15,9 @@ const DNS_PORT_UNPRIVILEGED: u16 = 10_053;
 const RANGE_MAX: u8 = 99;
 const RANGE_LOCAL_OFFSET: u8 = 100;
 
-/// The third octet that is never a Pod's: 127.N.255.53 is the name server.
+/// The third octets that are never a Pod's: 127.N.255.53 is the name server, 127.N.254.k a Service's front.
 const INFRASTRUCTURE_OCTET: u8 = 255;
+const FRONT_OCTET: u8 = 254;
 
 /// Translates between the addresses of the API and those of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl AddressPlan {
     /// Whether this is a Pod's address as the kernel sees it.
     #[must_use]
     pub fn is_internal(&self, address: Ipv4Addr) -> bool {
-        matches!(address.octets(), [127, range, third, _] if range == self.range && third != INFRASTRUCTURE_OCTET)
+        matches!(address.octets(), [127, range, third, _] if range == self.range && third < FRONT_OCTET)
     }
 
     /// The kernel's form of a Pod's API address.
@@ -66,6 +67,12 @@ impl AddressPlan {
     pub(super) fn private(&self, api: Ipv4Addr) -> Ipv4Addr {
         let [_, _, third, fourth] = api.octets();
         Ipv4Addr::new(127, self.range + RANGE_LOCAL_OFFSET, third, fourth)
+    }
+
+    /// Where this machine (not a Pod) reaches a Service; see [`crate::front`].
+    #[must_use]
+    pub fn service_front(&self, last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.range, FRONT_OCTET, last)
     }
 
     /// The address of the name server.
@@ -157,10 +164,7 @@ mod tests {
         let mut allocator = Allocator::default();
         let first = allocator.next(|_| false).unwrap();
         assert_eq!(first, Ipv4Addr::new(10, 244, 0, 1));
-        assert_eq!(
-            allocator.next(|_| false).unwrap(),
-            Ipv4Addr::new(10, 244, 0, 2)
-        );
+        assert_eq!(allocator.next(|_| false).unwrap(), Ipv4Addr::new(10, 244, 0, 2));
         assert_eq!(allocator.next(|address| address != first), Some(first));
         assert_eq!(allocator.next(|_| true), None);
     }

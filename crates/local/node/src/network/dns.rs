@@ -116,14 +116,7 @@ pub(super) fn failure(message: &[u8]) -> Option<Vec<u8>> {
         u16::from_be_bytes([header[2], header[3]]),
     );
     let question = parse_question(message)?;
-    Some(encode(
-        id,
-        flags,
-        CODE_SERVER_FAILURE,
-        Some(&question),
-        &[],
-        usize::MAX,
-    ))
+    Some(encode(id, flags, CODE_SERVER_FAILURE, Some(&question), &[], usize::MAX))
 }
 
 fn parse_question(message: &[u8]) -> Option<Question> {
@@ -160,14 +153,7 @@ fn parse_question(message: &[u8]) -> Option<Question> {
     })
 }
 
-fn encode(
-    id: u16,
-    flags: u16,
-    code: u16,
-    question: Option<&Question>,
-    records: &[Data],
-    limit: usize,
-) -> Vec<u8> {
+fn encode(id: u16, flags: u16, code: u16, question: Option<&Question>, records: &[Data], limit: usize) -> Vec<u8> {
     // Response, authoritative, recursion available; opcode and recursion desired as asked.
     let mut reply_flags = 0x8480 | (flags & 0x7900) | code;
     let mut body = Vec::new();
@@ -268,24 +254,15 @@ fn find_inside(name: &str, kind: u16, context: &Context<'_>) -> Found {
     let service = |namespace: &str, name: &str| context.table.service(namespace, name);
     let found = match labels.as_slice() {
         ["svc"] | [_, "svc"] | [""] => Some(Vec::new()),
-        [name, namespace, "svc"] => {
-            service(namespace, name).map(|service| service_records(service, kind))
-        }
+        [name, namespace, "svc"] => service(namespace, name).map(|service| service_records(service, kind)),
         [hostname, name, namespace, "svc"] => {
             service(namespace, name).and_then(|service| host_records(service, hostname, kind))
         }
-        [port, protocol, name, namespace, "svc"]
-            if port.starts_with('_') && protocol.starts_with('_') =>
-        {
-            service(namespace, name)
-                .and_then(|service| port_records(service, &port[1..], &protocol[1..], kind))
+        [port, protocol, name, namespace, "svc"] if port.starts_with('_') && protocol.starts_with('_') => {
+            service(namespace, name).and_then(|service| port_records(service, &port[1..], &protocol[1..], kind))
         }
         // 10-244-1-2.ns.pod: the address is the name.
-        [address, _, "pod"] => address
-            .replace('-', ".")
-            .parse()
-            .ok()
-            .map(|ip| only_a(kind, [ip])),
+        [address, _, "pod"] => address.replace('-', ".").parse().ok().map(|ip| only_a(kind, [ip])),
         _ => None,
     };
     found.map_or(Found::NoSuchName, Found::Records)
@@ -301,10 +278,7 @@ fn only_a(kind: u16, addresses: impl IntoIterator<Item = Ipv4Addr>) -> Vec<Data>
 fn service_records(service: &ClusterService, kind: u16) -> Vec<Data> {
     match &service.kind {
         ServiceKind::Cluster(address) => only_a(kind, [*address]),
-        ServiceKind::Headless { .. } => only_a(
-            kind,
-            published(service).into_iter().map(|(address, _)| address),
-        ),
+        ServiceKind::Headless { .. } => only_a(kind, published(service).into_iter().map(|(address, _)| address)),
         ServiceKind::External(name) => vec![Data::Cname(name.clone())],
     }
 }
@@ -333,9 +307,7 @@ fn published(service: &ClusterService) -> Vec<(Ipv4Addr, Option<&str>)> {
 fn host_records(service: &ClusterService, hostname: &str, kind: u16) -> Option<Vec<Data>> {
     let mut matching = published(service)
         .into_iter()
-        .filter(|(address, name)| {
-            *name == Some(hostname) || name.is_none() && dashed(*address) == hostname
-        })
+        .filter(|(address, name)| *name == Some(hostname) || name.is_none() && dashed(*address) == hostname)
         .peekable();
     matching.peek()?;
     Some(only_a(kind, matching.map(|(address, _)| address)))
@@ -345,37 +317,27 @@ fn dashed(address: Ipv4Addr) -> String {
     address.to_string().replace('.', "-")
 }
 
-fn port_records(
-    service: &ClusterService,
-    port: &str,
-    protocol: &str,
-    kind: u16,
-) -> Option<Vec<Data>> {
+fn port_records(service: &ClusterService, port: &str, protocol: &str, kind: u16) -> Option<Vec<Data>> {
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
         _ => return None,
     };
-    let found = service.ports.iter().find(|candidate| {
-        candidate.name.as_deref() == Some(port) && candidate.protocol == protocol
-    })?;
+    let found = service
+        .ports
+        .iter()
+        .find(|candidate| candidate.name.as_deref() == Some(port) && candidate.protocol == protocol)?;
     if !matches!(kind, TYPE_SRV | TYPE_ANY) {
         return Some(Vec::new());
     }
-    let domain = format!(
-        "{}.{}.svc.{CLUSTER_DOMAIN}",
-        service.name, service.namespace
-    );
+    let domain = format!("{}.{}.svc.{CLUSTER_DOMAIN}", service.name, service.namespace);
     Some(match service.kind {
         ServiceKind::Headless { publish_not_ready } => found
             .endpoints
             .iter()
             .filter(|endpoint| endpoint.ready || publish_not_ready)
             .map(|endpoint| {
-                let host = endpoint
-                    .hostname
-                    .clone()
-                    .unwrap_or_else(|| dashed(endpoint.address));
+                let host = endpoint.hostname.clone().unwrap_or_else(|| dashed(endpoint.address));
                 Data::Srv {
                     port: endpoint.port,
                     target: format!("{host}.{domain}"),
@@ -398,16 +360,12 @@ fn find_reverse(reverse: &str, kind: u16, context: &Context<'_>) -> Found {
     if !context.plan.is_service(address) && !context.plan.is_pod(address) {
         return Found::Foreign;
     }
-    let owner = context
-        .table
-        .services()
-        .find_map(|service| match service.kind {
-            ServiceKind::Cluster(own) if own == address => Some(format!(
-                "{}.{}.svc.{CLUSTER_DOMAIN}",
-                service.name, service.namespace
-            )),
-            _ => None,
-        });
+    let owner = context.table.services().find_map(|service| match service.kind {
+        ServiceKind::Cluster(own) if own == address => {
+            Some(format!("{}.{}.svc.{CLUSTER_DOMAIN}", service.name, service.namespace))
+        }
+        _ => None,
+    });
     match owner {
         Some(name) if matches!(kind, TYPE_PTR | TYPE_ANY) => Found::Records(vec![Data::Ptr(name)]),
         Some(_) => Found::Records(Vec::new()),
@@ -459,11 +417,7 @@ mod tests {
                     endpoint(3, Some("db-2"), false),
                 ])],
             ),
-            service(
-                "pay",
-                ServiceKind::External("pay.example.org".into()),
-                vec![],
-            ),
+            service("pay", ServiceKind::External("pay.example.org".into()), vec![]),
         ])
     }
 
@@ -503,30 +457,15 @@ mod tests {
 
     #[test]
     fn headless_names_lead_to_ready_pods() {
-        assert_eq!(
-            found("db.shop.svc.cluster.local", TYPE_A),
-            addresses(&[1, 2])
-        );
-        assert_eq!(
-            found("db-1.db.shop.svc.cluster.local", TYPE_A),
-            addresses(&[2])
-        );
-        assert_eq!(
-            found("db-2.db.shop.svc.cluster.local", TYPE_A),
-            Found::NoSuchName
-        );
+        assert_eq!(found("db.shop.svc.cluster.local", TYPE_A), addresses(&[1, 2]));
+        assert_eq!(found("db-1.db.shop.svc.cluster.local", TYPE_A), addresses(&[2]));
+        assert_eq!(found("db-2.db.shop.svc.cluster.local", TYPE_A), Found::NoSuchName);
     }
 
     #[test]
     fn other_names_and_types() {
-        assert_eq!(
-            found("web.shop.svc.cluster.local", TYPE_AAAA),
-            Found::Records(vec![])
-        );
-        assert_eq!(
-            found("nobody.shop.svc.cluster.local", TYPE_A),
-            Found::NoSuchName
-        );
+        assert_eq!(found("web.shop.svc.cluster.local", TYPE_AAAA), Found::Records(vec![]));
+        assert_eq!(found("nobody.shop.svc.cluster.local", TYPE_A), Found::NoSuchName);
         assert_eq!(found("example.org", TYPE_A), Found::Foreign);
         assert_eq!(found("nobody", TYPE_A), Found::Foreign);
         assert_eq!(

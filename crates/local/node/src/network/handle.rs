@@ -103,11 +103,7 @@ impl Call<'_> {
             libc::IPPROTO_UDP => Protocol::Udp,
             _ => return Ok(None),
         };
-        Ok(Some(Socket {
-            copy,
-            kind,
-            protocol,
-        }))
+        Ok(Some(Socket { copy, kind, protocol }))
     }
 
     fn connect(&self) -> Answer {
@@ -198,8 +194,7 @@ impl Call<'_> {
         let elsewhere = match error {
             libc::EACCES => true,
             libc::EADDRINUSE => {
-                let by_us = self.pod.recorded(socket.protocol, scope, port).is_some()
-                    && is_bound(socket.protocol, own);
+                let by_us = self.pod.recorded(socket.protocol, scope, port).is_some() && is_bound(socket.protocol, own);
                 if by_us && only_v6 {
                     // A server that opens the same port once for each family: the IPv4 socket serves both.
                     return to_answer(socket::bind_nowhere(fd));
@@ -243,9 +238,7 @@ impl Call<'_> {
             Route::To(real, _) => real,
         };
         let real = match (to, socket::cookie(socket.copy.as_fd())) {
-            (SocketAddr::V4(service), Ok(cookie))
-                if self.network.plan.is_service(*service.ip()) =>
-            {
+            (SocketAddr::V4(service), Ok(cookie)) if self.network.plan.is_service(*service.ip()) => {
                 self.pod.sticky_endpoint(cookie, service, real)
             }
             _ => real,
@@ -283,12 +276,7 @@ impl Call<'_> {
             return Some(Answer::Continue);
         };
         let placed = target::memory_file(&contents).and_then(|file| {
-            seccomp::answer_with_descriptor(
-                self.listener,
-                self.notification.id,
-                file.as_fd(),
-                self.argument(flags),
-            )
+            seccomp::answer_with_descriptor(self.listener, self.notification.id, file.as_fd(), self.argument(flags))
         });
         // On a kernel without this step (before 5.14) the program sees the host's file.
         placed.is_err().then_some(Answer::Continue)
@@ -324,8 +312,7 @@ fn is_bound(protocol: Protocol, address: SocketAddrV4) -> bool {
         address.port()
     );
     ["", "6"].iter().any(|family| {
-        let table =
-            std::fs::read_to_string(format!("/proc/net/{name}{family}")).unwrap_or_default();
+        let table = std::fs::read_to_string(format!("/proc/net/{name}{family}")).unwrap_or_default();
         table.lines().skip(1).any(|line| {
             line.split_ascii_whitespace()
                 .nth(1)

@@ -61,8 +61,7 @@ fn probe(guardian: &Guardian) -> Result<(), String> {
     use std::io::Read;
 
     let services = crate::services::Services::new();
-    let network =
-        super::Network::start(services).map_err(|error| format!("no loopback range: {error}"))?;
+    let network = super::Network::start(services).map_err(|error| format!("no loopback range: {error}"))?;
     let pod = network
         .attach("flyball", "self-test", super::HostNetwork::No)
         .ok_or_else(|| "no address".to_owned())?;
@@ -90,24 +89,18 @@ fn probe(guardian: &Guardian) -> Result<(), String> {
         environment: Vec::new(),
         working_directory: "/".into(),
         interception: Interception::NetworkAndOpens,
+        placements: Vec::new(),
     };
     let mut served = Ok(());
-    let running = guardian.start(spec, &streams, |listener| {
-        served = network.serve(&pod, listener)
-    });
+    let running = guardian.start(spec, &streams, |listener| served = network.serve(&pod, listener));
     drop(streams);
     let _running = running.map_err(|error| error.to_string())?;
     served.map_err(|error| error.to_string())?;
     let mut text = String::new();
-    output
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
+    output.read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.trim() == "served" {
         Ok(())
     } else {
-        Err(
-            "the self-test's child was not reached: its memory or its calls are protected here"
-                .to_owned(),
-        )
+        Err("the self-test's child was not reached: its memory or its calls are protected here".to_owned())
     }
 }

@@ -51,13 +51,7 @@ pub struct PodNetwork {
 }
 
 impl PodNetwork {
-    pub(super) fn new(
-        plan: &AddressPlan,
-        api: Ipv4Addr,
-        namespace: &str,
-        name: &str,
-        host: HostNetwork,
-    ) -> Self {
+    pub(super) fn new(plan: &AddressPlan, api: Ipv4Addr, namespace: &str, name: &str, host: HostNetwork) -> Self {
         PodNetwork {
             api,
             internal: plan.internal(api),
@@ -106,7 +100,10 @@ impl PodNetwork {
                 self.internal,
                 self.recorded(protocol, Scope::Mesh, port).unwrap_or(port),
             ),
-            HostNetwork::Yes => SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+            HostNetwork::Yes => {
+                let real = self.recorded(protocol, Scope::Mesh, port).unwrap_or(port);
+                SocketAddrV4::new(Ipv4Addr::LOCALHOST, real)
+            }
         }
     }
 
@@ -120,14 +117,35 @@ impl PodNetwork {
         })
     }
 
+    /// Notes that the Pod's program was told to listen on `real` where its specification says `declared`.
+    pub(super) fn allocate(&self, declared: u16, real: u16) {
+        self.record(Protocol::Tcp, Scope::Mesh, declared, real);
+    }
+
+    /// The real port that was allocated for a declared one.
+    #[must_use]
+    pub fn allocated_for(&self, declared: u16) -> Option<u16> {
+        self.recorded(Protocol::Tcp, Scope::Mesh, declared)
+    }
+
+    /// The real ports that were allocated to it.
+    pub(super) fn allocated(&self) -> Vec<u16> {
+        match self.host {
+            HostNetwork::Yes => lock(&self.ports).values().copied().collect(),
+            HostNetwork::No => Vec::new(),
+        }
+    }
+
+    /// Where this machine reaches a port that the Pod bound on its own `localhost`.
+    #[must_use]
+    pub fn private_port(&self, port: u16) -> Option<SocketAddrV4> {
+        let real = self.recorded(Protocol::Tcp, Scope::Private, port)?;
+        Some(SocketAddrV4::new(self.private, real))
+    }
+
     /// The endpoint that this socket used for that Service address before, or `choose`'s answer, remembered.
     #[cfg(target_os = "linux")]
-    pub(super) fn sticky_endpoint(
-        &self,
-        cookie: u64,
-        service: SocketAddrV4,
-        chosen: SocketAddrV4,
-    ) -> SocketAddrV4 {
+    pub(super) fn sticky_endpoint(&self, cookie: u64, service: SocketAddrV4, chosen: SocketAddrV4) -> SocketAddrV4 {
         let mut sticky = lock(&self.sticky);
         if sticky.len() >= STICKY_MAX {
             sticky.clear();

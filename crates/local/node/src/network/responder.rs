@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::Network;
 use super::address::{AddressPlan, CLUSTER_DOMAIN, Sockets};
 use super::dns::{self, Context, Reply, Transport};
+use crate::sys::process::poll;
 
 /// How long one of the host's name servers may take before the next is asked.
 const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(2);
@@ -72,11 +74,7 @@ fn parse_resolv_conf(text: &str) -> (Vec<SocketAddr>, Vec<String>) {
                     servers.push(SocketAddr::new(ip, 53));
                 }
             }
-            Some("search" | "domain") => {
-                search = words
-                    .map(|word| word.trim_end_matches('.').to_owned())
-                    .collect()
-            }
+            Some("search" | "domain") => search = words.map(|word| word.trim_end_matches('.').to_owned()).collect(),
             _ => {}
         }
     }
@@ -149,11 +147,7 @@ fn forward_udp(responder: &Responder, socket: &Arc<UdpSocket>, message: &[u8], f
         counter.fetch_sub(1, Ordering::Relaxed);
         return fail(message);
     }
-    let (upstream, socket_too, owned) = (
-        responder.upstream.clone(),
-        Arc::clone(socket),
-        message.to_vec(),
-    );
+    let (upstream, socket_too, owned) = (responder.upstream.clone(), Arc::clone(socket), message.to_vec());
     let spawned = std::thread::Builder::new()
         .name("dns-forward".to_owned())
         .stack_size(STACK_BYTES)
@@ -196,11 +190,14 @@ fn ask_udp(server: SocketAddr, message: &[u8]) -> std::io::Result<Vec<u8>> {
 
 fn serve_tcp(listener: &TcpListener, network: &Weak<Network>) {
     let open = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
-        let Some(network) = network.upgrade() else {
-            return;
-        };
-        let Ok(stream) = stream else { continue };
+    loop {
+        // Looks up now and then, so that it notices that the network is gone.
+        let ready = poll([listener.as_fd()], STREAM_TIMEOUT.as_millis() as i32);
+        let Some(network) = network.upgrade() else { return };
+        if !matches!(ready, Ok([ready]) if ready.readable) {
+            continue;
+        }
+        let Ok((stream, _)) = listener.accept() else { continue };
         if open.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
             open.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -210,12 +207,10 @@ fn serve_tcp(listener: &TcpListener, network: &Weak<Network>) {
             let _ = serve_stream(stream, &network);
             counter.fetch_sub(1, Ordering::Relaxed);
         };
-        if std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("dns-stream".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(work)
-            .is_err()
-        {
+            .stack_size(STACK_BYTES);
+        if thread.spawn(work).is_err() {
             open.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -234,9 +229,7 @@ fn serve_stream(mut stream: TcpStream, network: &Network) -> std::io::Result<()>
             Reply::Ignore => return Ok(()),
             Reply::Forward => {
                 let upstream = &network.responder.upstream;
-                let asked = upstream
-                    .iter()
-                    .find_map(|server| ask_tcp(*server, &message).ok());
+                let asked = upstream.iter().find_map(|server| ask_tcp(*server, &message).ok());
                 asked.or_else(|| dns::failure(&message)).unwrap_or_default()
             }
         };
@@ -264,12 +257,8 @@ mod tests {
 
     #[test]
     fn resolv_conf_is_read() {
-        let (servers, search) =
-            parse_resolv_conf("# comment\nnameserver 10.0.0.2\nnameserver ::1\nsearch lan. corp\n");
-        assert_eq!(
-            servers,
-            ["10.0.0.2:53".parse().unwrap(), "[::1]:53".parse().unwrap()]
-        );
+        let (servers, search) = parse_resolv_conf("# comment\nnameserver 10.0.0.2\nnameserver ::1\nsearch lan. corp\n");
+        assert_eq!(servers, ["10.0.0.2:53".parse().unwrap(), "[::1]:53".parse().unwrap()]);
         assert_eq!(search, ["lan", "corp"]);
     }
 }

@@ -49,9 +49,7 @@ enum Destination {
 
 fn destination(address: IpAddr) -> Destination {
     match address.to_canonical() {
-        IpAddr::V4(ip) if ip.is_unspecified() || matches!(ip.octets(), [127, 0, ..]) => {
-            Destination::Localhost
-        }
+        IpAddr::V4(ip) if ip.is_unspecified() || matches!(ip.octets(), [127, 0, ..]) => Destination::Localhost,
         IpAddr::V4(ip) => Destination::V4(ip),
         IpAddr::V6(ip) if ip.is_loopback() || ip.is_unspecified() => Destination::Localhost,
         IpAddr::V6(_) => Destination::V6,
@@ -64,9 +62,7 @@ pub(super) fn concerns(network: &Network, pod: &PodNetwork, to: SocketAddr) -> b
         return true;
     }
     match destination(to.ip()) {
-        Destination::V4(ip) => {
-            network.plan.is_service(ip) || network.plan.is_pod(ip) || network.plan.is_internal(ip)
-        }
+        Destination::V4(ip) => network.plan.is_service(ip) || network.plan.is_pod(ip) || network.plan.is_internal(ip),
         Destination::Localhost => [Protocol::Tcp, Protocol::Udp]
             .into_iter()
             .any(|protocol| pod.own_localhost(protocol, to.port()).is_some()),
@@ -75,13 +71,7 @@ pub(super) fn concerns(network: &Network, pod: &PodNetwork, to: SocketAddr) -> b
 }
 
 /// Where a connection goes.
-pub(super) fn connect(
-    network: &Network,
-    pod: &PodNetwork,
-    protocol: Protocol,
-    to: SocketAddr,
-    now: Instant,
-) -> Route {
+pub(super) fn connect(network: &Network, pod: &PodNetwork, protocol: Protocol, to: SocketAddr, now: Instant) -> Route {
     match destination(to.ip()) {
         Destination::Localhost if pod.host == HostNetwork::No => {
             match pod.own_localhost(protocol, to.port()) {
@@ -132,12 +122,8 @@ pub(super) fn bind(network: &Network, pod: &PodNetwork, to: SocketAddr) -> Bindi
     }
     match to.ip().to_canonical() {
         ip if ip.is_unspecified() => Binding::Own(Scope::Mesh, to.port()),
-        IpAddr::V4(ip) if ip == pod.internal || ip == pod.api => {
-            Binding::Own(Scope::Mesh, to.port())
-        }
-        IpAddr::V4(ip) if ip.is_loopback() && !network.plan.is_internal(ip) => {
-            Binding::Own(Scope::Private, to.port())
-        }
+        IpAddr::V4(ip) if ip == pod.internal || ip == pod.api => Binding::Own(Scope::Mesh, to.port()),
+        IpAddr::V4(ip) if ip.is_loopback() && !network.plan.is_internal(ip) => Binding::Own(Scope::Private, to.port()),
         IpAddr::V6(ip) if ip.is_loopback() => Binding::Own(Scope::Private, to.port()),
         _ => Binding::Native,
     }

@@ -41,11 +41,7 @@ struct Slot {
 }
 
 /// Starts the receivers of a listener; they end with the last process of the container.
-pub(super) fn serve(
-    network: &Arc<Network>,
-    pod: &Arc<PodNetwork>,
-    listener: OwnedFd,
-) -> std::io::Result<()> {
+pub(super) fn serve(network: &Arc<Network>, pod: &Arc<PodNetwork>, listener: OwnedFd) -> std::io::Result<()> {
     seccomp::prefer_synchronous_wake_up(listener.as_fd());
     let edges = Edges::new(listener.as_fd())?;
     let served = Arc::new(Served {
@@ -99,21 +95,14 @@ impl Served {
         let _taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         let [ready] = poll([self.listener.as_fd()], 0)?;
         if ready.readable {
-            return Ok(
-                seccomp::receive(self.listener.as_fd())?.map_or(Taken::Vanished, Taken::Call)
-            );
+            return Ok(seccomp::receive(self.listener.as_fd())?.map_or(Taken::Vanished, Taken::Call));
         }
-        Ok(if ready.closed {
-            Taken::Closed
-        } else {
-            Taken::Nothing
-        })
+        Ok(if ready.closed { Taken::Closed } else { Taken::Nothing })
     }
 
     fn answer(&self, index: usize, notification: &Notification) {
         let slot = &self.slots[index];
-        slot.number
-            .store(notification.number as u64, Ordering::Relaxed);
+        slot.number.store(notification.number as u64, Ordering::Relaxed);
         slot.since_ms.store(now_ms(), Ordering::Relaxed);
         slot.id.store(notification.id, Ordering::Release);
         let call = Call {
@@ -132,11 +121,7 @@ impl Served {
             let since = slot.since_ms.load(Ordering::Relaxed);
             if id != 0 && now_ms().saturating_sub(since) >= ANSWER_TIMEOUT.as_millis() as u64 {
                 let number = slot.number.load(Ordering::Relaxed) as i64;
-                tracing::warn!(
-                    pod = self.pod.name,
-                    number,
-                    "a network call was not answered in time"
-                );
+                tracing::warn!(pod = self.pod.name, number, "a network call was not answered in time");
                 // Answering a call that was answered meanwhile does nothing.
                 seccomp::answer(self.listener.as_fd(), id, on_timeout(number));
             }

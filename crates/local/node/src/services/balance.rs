@@ -34,12 +34,7 @@ impl Balancer {
             .flat_map(|service| service.ports.iter().map(move |port| key(service, port)));
         Balancer {
             ports: keys
-                .map(|key| {
-                    (
-                        key.clone(),
-                        self.ports.get(&key).cloned().unwrap_or_default(),
-                    )
-                })
+                .map(|key| (key.clone(), self.ports.get(&key).cloned().unwrap_or_default()))
                 .collect(),
         }
     }
@@ -63,15 +58,11 @@ impl Balancer {
             return round_robin();
         };
 
-        let mut remembered = state
-            .affinity
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = state.affinity.lock().unwrap_or_else(PoisonError::into_inner);
         let known = remembered
             .get(&client)
             .filter(|(_, last)| now.duration_since(*last) < timeout);
-        let chosen = match known.and_then(|(known, _)| ready().find(|endpoint| *endpoint == known))
-        {
+        let chosen = match known.and_then(|(known, _)| ready().find(|endpoint| *endpoint == known)) {
             Some(endpoint) => endpoint,
             None => round_robin()?,
         };
@@ -81,11 +72,7 @@ impl Balancer {
     }
 }
 
-fn forget_old(
-    remembered: &mut HashMap<Ipv4Addr, (Endpoint, Instant)>,
-    now: Instant,
-    timeout: Duration,
-) {
+fn forget_old(remembered: &mut HashMap<Ipv4Addr, (Endpoint, Instant)>, now: Instant, timeout: Duration) {
     if remembered.len() < AFFINITY_CLIENTS_MAX {
         return;
     }
@@ -134,13 +121,7 @@ mod tests {
         }
     }
 
-    fn picks(
-        balancer: &Balancer,
-        service: &ClusterService,
-        client: u8,
-        now: Instant,
-        count: usize,
-    ) -> Vec<u8> {
+    fn picks(balancer: &Balancer, service: &ClusterService, client: u8, now: Instant, count: usize) -> Vec<u8> {
         let client = Ipv4Addr::new(10, 244, 9, client);
         let pick = || {
             balancer
@@ -191,13 +172,7 @@ mod tests {
         let endpoint = service(None, &[true]).ports[0].endpoints[0].clone();
         for index in 0..AFFINITY_CLIENTS_MAX as u32 {
             let client = Ipv4Addr::from(index);
-            remembered.insert(
-                client,
-                (
-                    endpoint.clone(),
-                    start + Duration::from_millis(index.into()),
-                ),
-            );
+            remembered.insert(client, (endpoint.clone(), start + Duration::from_millis(index.into())));
         }
         let now = start + Duration::from_secs(5);
         forget_old(&mut remembered, now, Duration::from_secs(3600));

@@ -143,11 +143,24 @@ impl Table {
                 service.metadata.namespace.as_deref()?,
                 service.metadata.name.as_deref()?,
             );
-            cluster_service(
-                key,
-                service,
-                by_service.get(&key).map_or(&[][..], Vec::as_slice),
-            )
+            cluster_service(key, service, by_service.get(&key).map_or(&[][..], Vec::as_slice))
+        }))
+    }
+
+    /// The same Services at other addresses and ports: for programs that cannot use cluster addresses. Services that
+    /// `place` does not know are left out.
+    #[must_use]
+    pub fn placed(&self, place: impl Fn(&str, &str, u16) -> Option<std::net::SocketAddrV4>) -> Self {
+        Table::new(self.services().filter_map(|service| {
+            let mut moved = service.clone();
+            for port in &mut moved.ports {
+                let address = place(&service.namespace, &service.name, port.port);
+                if let Some(address) = address {
+                    moved.kind = ServiceKind::Cluster(*address.ip());
+                    port.port = address.port();
+                }
+            }
+            (moved != *service).then_some(moved)
         }))
     }
 
@@ -231,12 +244,7 @@ fn fixed_target(port: &k8s_openapi::api::core::v1::ServicePort) -> Option<u16> {
     }
 }
 
-fn endpoints(
-    slices: &[&EndpointSlice],
-    port_name: &str,
-    protocol: Protocol,
-    target: Option<u16>,
-) -> Vec<Endpoint> {
+fn endpoints(slices: &[&EndpointSlice], port_name: &str, protocol: Protocol, target: Option<u16>) -> Vec<Endpoint> {
     let mut found: Vec<Endpoint> = Vec::new();
     for slice in slices {
         let matching = slice.ports.iter().flatten().find(|port| {
@@ -244,23 +252,13 @@ fn endpoints(
                 && Protocol::from_api(port.protocol.as_deref()) == Some(protocol)
         });
         let Some(matching) = matching else { continue };
-        let Some(port) = matching
-            .port
-            .and_then(|port| u16::try_from(port).ok())
-            .or(target)
-        else {
+        let Some(port) = matching.port.and_then(|port| u16::try_from(port).ok()).or(target) else {
             continue;
         };
         for endpoint in slice.endpoints.iter().flatten() {
             let conditions = endpoint.conditions.as_ref();
-            let ready = conditions
-                .and_then(|conditions| conditions.ready)
-                .unwrap_or(true);
-            for address in endpoint
-                .addresses
-                .iter()
-                .filter_map(|address| address.parse().ok())
-            {
+            let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
+            for address in endpoint.addresses.iter().filter_map(|address| address.parse().ok()) {
                 found.push(Endpoint {
                     address,
                     port,

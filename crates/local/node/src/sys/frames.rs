@@ -30,16 +30,9 @@ pub(crate) struct Frame {
 ///
 /// # Errors
 /// What the socket says; `InvalidInput` when a limit is exceeded.
-pub(crate) fn send(
-    mut socket: &UnixStream,
-    payload: &[u8],
-    descriptors: &[BorrowedFd<'_>],
-) -> io::Result<()> {
+pub(crate) fn send(mut socket: &UnixStream, payload: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     if payload.len() > PAYLOAD_BYTES_MAX || descriptors.len() > DESCRIPTORS_MAX {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the frame is too large",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the frame is too large"));
     }
     let mut header = [0_u8; 8];
     header[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
@@ -76,16 +69,11 @@ fn send_header(socket: &UnixStream, header: &[u8; 8], raw: &[RawFd]) -> io::Resu
     }
     loop {
         // SAFETY: `message` points to live buffers for the length of the call.
-        match checked_len(unsafe {
-            libc::sendmsg(socket.as_raw_fd(), &raw const message, NO_SIGNAL)
-        }) {
+        match checked_len(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, NO_SIGNAL) }) {
             // A stream socket takes eight bytes whole or not at all, short of a full buffer; blocking sockets wait.
             Ok(sent) if sent == header.len() => return Ok(()),
             Ok(_) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::WriteZero,
-                    "a frame header was cut",
-                ));
+                return Err(io::Error::new(io::ErrorKind::WriteZero, "a frame header was cut"));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -112,9 +100,7 @@ pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Frame>> {
         }
         filled += read;
     }
-    let word = |at: usize| {
-        u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize
-    };
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
     let (length, count) = (word(0), word(4));
     if length > PAYLOAD_BYTES_MAX || count != descriptors.len() {
         return Err(io::Error::new(
@@ -124,17 +110,10 @@ pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Frame>> {
     }
     let mut payload = vec![0; length];
     socket.read_exact(&mut payload)?;
-    Ok(Some(Frame {
-        payload,
-        descriptors,
-    }))
+    Ok(Some(Frame { payload, descriptors }))
 }
 
-fn receive_header(
-    socket: &UnixStream,
-    into: &mut [u8],
-    descriptors: &mut Vec<OwnedFd>,
-) -> io::Result<usize> {
+fn receive_header(socket: &UnixStream, into: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut control = [0_u64; CONTROL_WORDS];
     let mut vector = libc::iovec {
         iov_base: into.as_mut_ptr().cast(),
@@ -148,9 +127,7 @@ fn receive_header(
     message.msg_controllen = std::mem::size_of_val(&control) as _;
     let read = loop {
         // SAFETY: `message` points to live, writable buffers of the stated lengths.
-        match checked_len(unsafe {
-            libc::recvmsg(socket.as_raw_fd(), &raw mut message, CLOSE_ON_EXEC)
-        }) {
+        match checked_len(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, CLOSE_ON_EXEC) }) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => break other?,
         }
@@ -196,10 +173,7 @@ mod tests {
         drop((left, writer));
 
         let first = receive(&right).unwrap().unwrap();
-        assert_eq!(
-            (first.payload.as_slice(), first.descriptors.len()),
-            (&b"with"[..], 1)
-        );
+        assert_eq!((first.payload.as_slice(), first.descriptors.len()), (&b"with"[..], 1));
         let second = receive(&right).unwrap().unwrap();
         assert_eq!(
             (second.payload.as_slice(), second.descriptors.len()),

@@ -98,11 +98,7 @@ pub(crate) enum Wait {
 
 /// Reaps one child: `pid`, or any with -1.
 pub(crate) fn wait(pid: Pid, how: Wait) -> io::Result<Waited> {
-    let flags = if how == Wait::Polling {
-        libc::WNOHANG
-    } else {
-        0
-    };
+    let flags = if how == Wait::Polling { libc::WNOHANG } else { 0 };
     let mut status = 0;
     loop {
         // SAFETY: `status` is a live integer.
@@ -182,13 +178,7 @@ pub(crate) fn reset_signals() {
 pub(crate) fn ignore_terminal_signals() {
     // SAFETY: SIG_IGN is a valid disposition for each of them.
     unsafe {
-        for signal in [
-            libc::SIGINT,
-            libc::SIGTERM,
-            libc::SIGHUP,
-            libc::SIGQUIT,
-            libc::SIGPIPE,
-        ] {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGPIPE] {
             libc::signal(signal, libc::SIG_IGN);
         }
     }
@@ -199,13 +189,7 @@ static CHILD_PIPE: AtomicI32 = AtomicI32::new(-1);
 
 extern "C" fn on_child(_signal: libc::c_int) {
     // SAFETY: `write` is async-signal-safe; a full pipe is fine because one byte is enough to wake the reader.
-    unsafe {
-        libc::write(
-            CHILD_PIPE.load(Ordering::Relaxed),
-            [0_u8].as_ptr().cast(),
-            1,
-        )
-    };
+    unsafe { libc::write(CHILD_PIPE.load(Ordering::Relaxed), [0_u8].as_ptr().cast(), 1) };
 }
 
 /// Writes a byte into `pipe` (which must be non-blocking and stay open) whenever a child ends.
@@ -217,11 +201,7 @@ pub(crate) fn notify_on_child(pipe: &'static io::PipeWriter) -> io::Result<()> {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_child as *const () as usize;
         action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
-        checked(libc::sigaction(
-            libc::SIGCHLD,
-            &raw const action,
-            std::ptr::null_mut(),
-        ))?;
+        checked(libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut()))?;
     }
     Ok(())
 }
@@ -231,12 +211,7 @@ pub(crate) fn set_nonblocking(descriptor: RawFd) -> io::Result<()> {
     // SAFETY: plain flag calls on a descriptor that the caller holds.
     unsafe {
         let flags = checked(libc::fcntl(descriptor, libc::F_GETFL))?;
-        checked(libc::fcntl(
-            descriptor,
-            libc::F_SETFL,
-            flags | libc::O_NONBLOCK,
-        ))
-        .map(drop)
+        checked(libc::fcntl(descriptor, libc::F_SETFL, flags | libc::O_NONBLOCK)).map(drop)
     }
 }
 
@@ -250,10 +225,7 @@ pub(crate) struct Readiness {
 }
 
 /// Waits until one of the descriptors is readable or closed; `timeout_ms` -1 waits without end.
-pub(crate) fn poll<const N: usize>(
-    descriptors: [BorrowedFd<'_>; N],
-    timeout_ms: i32,
-) -> io::Result<[Readiness; N]> {
+pub(crate) fn poll<const N: usize>(descriptors: [BorrowedFd<'_>; N], timeout_ms: i32) -> io::Result<[Readiness; N]> {
     let mut entries = descriptors.map(|fd| libc::pollfd {
         fd: fd.as_raw_fd(),
         events: libc::POLLIN,
@@ -290,10 +262,7 @@ pub(crate) fn die_with_parent(parent: Pid) -> io::Result<()> {
     // SAFETY: prctl with plain integers.
     checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })?;
     if parent_pid() != parent {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the parent has gone",
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the parent has gone"));
     }
     Ok(())
 }

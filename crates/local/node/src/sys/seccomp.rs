@@ -125,9 +125,7 @@ pub(crate) fn prefer_synchronous_wake_up(listener: BorrowedFd<'_>) {
 pub(crate) fn receive(listener: BorrowedFd<'_>) -> io::Result<Option<Notification>> {
     let mut notification = Notification::default();
     // SAFETY: the struct is zeroed, as the kernel demands, and has the kernel's layout (80 bytes).
-    match checked(unsafe {
-        libc::ioctl(listener.as_raw_fd(), IOCTL_RECV as _, &raw mut notification)
-    }) {
+    match checked(unsafe { libc::ioctl(listener.as_raw_fd(), IOCTL_RECV as _, &raw mut notification) }) {
         Ok(_) => Ok(Some(notification)),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => Ok(None),
         Err(error) => Err(error),
@@ -181,8 +179,7 @@ pub(crate) fn answer_with_descriptor(
         target_flags: (open_flags as u32) & (libc::O_CLOEXEC as u32),
     };
     // SAFETY: the struct has the kernel's layout (24 bytes).
-    checked(unsafe { libc::ioctl(listener.as_raw_fd(), IOCTL_ADDFD as _, &raw const request) })
-        .map(drop)
+    checked(unsafe { libc::ioctl(listener.as_raw_fd(), IOCTL_ADDFD as _, &raw const request) }).map(drop)
 }
 
 // ---- the filter ------------------------------------------------------------------------------------------
@@ -231,8 +228,7 @@ fn when(number: libc::c_long, body: Vec<libc::sock_filter>) -> Vec<libc::sock_fi
 
 /// Notifies when the flags in `argument` ask for reading only.
 fn when_reading(argument: u32) -> Vec<libc::sock_filter> {
-    let not_reading =
-        libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_DIRECTORY | libc::O_PATH;
+    let not_reading = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_DIRECTORY | libc::O_PATH;
     vec![
         load(offset_argument(argument)),
         jump(libc::BPF_JSET, not_reading as u32, 0, 1),

@@ -41,10 +41,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Address {
             Address::Inet(SocketAddr::new(Ipv6Addr::from(octets).into(), port))
         }
         libc::AF_UNIX => {
-            let end = rest
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(rest.len());
+            let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
             Address::Unix(rest[..end].to_vec())
         }
         _ => Address::Other,
@@ -167,42 +164,27 @@ pub(crate) fn bind_nowhere(socket: BorrowedFd<'_>) -> io::Result<()> {
     bytes[..2].copy_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
     bytes[23] = 1;
     // SAFETY: a live address of the stated length.
-    checked(unsafe { libc::bind(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) })
-        .map(drop)
+    checked(unsafe { libc::bind(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) }).map(drop)
 }
 
 /// Binds to an IPv4 address.
-pub(crate) fn bind(
-    socket: BorrowedFd<'_>,
-    domain: Domain,
-    address: SocketAddrV4,
-) -> io::Result<()> {
+pub(crate) fn bind(socket: BorrowedFd<'_>, domain: Domain, address: SocketAddrV4) -> io::Result<()> {
     let bytes = encode(domain, address);
     // SAFETY: a live address of the stated length.
-    checked(unsafe { libc::bind(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) })
-        .map(drop)
+    checked(unsafe { libc::bind(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) }).map(drop)
 }
 
 /// Sets a source address and leaves the choice of the port to `connect`, so that ports are not used up.
-pub(crate) fn bind_source(
-    socket: BorrowedFd<'_>,
-    domain: Domain,
-    source: Ipv4Addr,
-) -> io::Result<()> {
+pub(crate) fn bind_source(socket: BorrowedFd<'_>, domain: Domain, source: Ipv4Addr) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
     bind(socket, domain, SocketAddrV4::new(source, 0))
 }
 
 /// Connects to an IPv4 address.
-pub(crate) fn connect(
-    socket: BorrowedFd<'_>,
-    domain: Domain,
-    address: SocketAddrV4,
-) -> io::Result<()> {
+pub(crate) fn connect(socket: BorrowedFd<'_>, domain: Domain, address: SocketAddrV4) -> io::Result<()> {
     let bytes = encode(domain, address);
     // SAFETY: a live address of the stated length.
-    checked(unsafe { libc::connect(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) })
-        .map(drop)
+    checked(unsafe { libc::connect(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len() as _) }).map(drop)
 }
 
 /// Sends a datagram without waiting.
@@ -232,28 +214,16 @@ pub(crate) fn local_address(socket: BorrowedFd<'_>) -> io::Result<Option<SocketA
     let mut bytes = [0_u8; ADDRESS_BYTES_MAX];
     let mut length = bytes.len() as libc::socklen_t;
     // SAFETY: a live buffer of the stated length.
-    checked(unsafe {
-        libc::getsockname(
-            socket.as_raw_fd(),
-            bytes.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    })?;
-    Ok(
-        match decode(&bytes[..(length as usize).min(ADDRESS_BYTES_MAX)]) {
-            Address::Inet(SocketAddr::V4(address)) => Some(address),
-            Address::Inet(SocketAddr::V6(address)) => {
-                match IpAddr::from(*address.ip()).to_canonical() {
-                    IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
-                    IpAddr::V6(ip) if ip.is_unspecified() => {
-                        Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()))
-                    }
-                    IpAddr::V6(_) => None,
-                }
-            }
-            _ => None,
+    checked(unsafe { libc::getsockname(socket.as_raw_fd(), bytes.as_mut_ptr().cast(), &raw mut length) })?;
+    Ok(match decode(&bytes[..(length as usize).min(ADDRESS_BYTES_MAX)]) {
+        Address::Inet(SocketAddr::V4(address)) => Some(address),
+        Address::Inet(SocketAddr::V6(address)) => match IpAddr::from(*address.ip()).to_canonical() {
+            IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
+            IpAddr::V6(ip) if ip.is_unspecified() => Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port())),
+            IpAddr::V6(_) => None,
         },
-    )
+        _ => None,
+    })
 }
 
 /// Whether calls on the socket wait.
@@ -264,10 +234,7 @@ pub(crate) fn is_blocking(socket: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 /// Replaces the send timeout (which also bounds `connect`) and returns the old one, in the kernel's form.
-pub(crate) fn swap_send_timeout(
-    socket: BorrowedFd<'_>,
-    timeout: SendTimeout,
-) -> io::Result<SendTimeout> {
+pub(crate) fn swap_send_timeout(socket: BorrowedFd<'_>, timeout: SendTimeout) -> io::Result<SendTimeout> {
     let mut old = SendTimeout::from(Duration::ZERO).0;
     let mut length = size_of::<libc::timeval>() as libc::socklen_t;
     let raw = socket.as_raw_fd();

@@ -51,12 +51,7 @@ pub(crate) fn copy_descriptor(thread: u32, number: u64) -> io::Result<OwnedFd> {
     let pidfd = open_thread(thread)?;
     // SAFETY: an open pidfd and plain integers; the result is a new descriptor.
     unsafe {
-        let raw = libc::syscall(
-            libc::SYS_pidfd_getfd,
-            pidfd.as_raw_fd(),
-            number as libc::c_int,
-            0,
-        );
+        let raw = libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number as libc::c_int, 0);
         checked(raw as libc::c_int).map(|raw| OwnedFd::from_raw_fd(raw))
     }
 }
@@ -95,8 +90,7 @@ pub(crate) struct Edges {
 impl Edges {
     pub(crate) fn new(on: BorrowedFd<'_>) -> io::Result<Self> {
         // SAFETY: the result is a new descriptor.
-        let epoll =
-            unsafe { OwnedFd::from_raw_fd(checked(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
+        let epoll = unsafe { OwnedFd::from_raw_fd(checked(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         let edges = Edges { epoll };
         edges.control(libc::EPOLL_CTL_ADD, on)?;
         Ok(edges)
@@ -108,15 +102,7 @@ impl Edges {
             u64: 0,
         };
         // SAFETY: both descriptors are open; the event is copied.
-        checked(unsafe {
-            libc::epoll_ctl(
-                self.epoll.as_raw_fd(),
-                operation,
-                on.as_raw_fd(),
-                &raw mut event,
-            )
-        })
-        .map(drop)
+        checked(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, on.as_raw_fd(), &raw mut event) }).map(drop)
     }
 
     /// Wakes the next waiting thread too.
@@ -129,9 +115,7 @@ impl Edges {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         loop {
             // SAFETY: room for one event.
-            match checked(unsafe {
-                libc::epoll_wait(self.epoll.as_raw_fd(), &raw mut event, 1, -1)
-            }) {
+            match checked(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), &raw mut event, 1, -1) }) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
