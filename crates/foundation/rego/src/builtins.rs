@@ -254,13 +254,6 @@ pub(crate) fn big_int(args: &[Value], at: usize) -> Result<BigInt, Fault> {
     number(args, at)?.to_bigint().ok_or_else(|| not_integer(at))
 }
 
-pub(crate) fn boolean(args: &[Value], at: usize) -> Result<bool, Fault> {
-    match &args[at] {
-        Value::Bool(b) => Ok(*b),
-        _ => Err(wrong_type(args, at, &["boolean"])),
-    }
-}
-
 pub(crate) fn array(args: &[Value], at: usize) -> Result<&Arc<[Value]>, Fault> {
     match &args[at] {
         Value::Array(items) => Ok(items),
@@ -297,6 +290,18 @@ pub(crate) fn string_items<'a>(args: &'a [Value], at: usize, expected: &[&str]) 
         .iter()
         .map(|item| item.as_str().ok_or_else(|| wrong_element(args, at, item, "string")))
         .collect()
+}
+
+/// The longest text that one call may make in bytes. Replacing within and by long texts
+/// multiplies their lengths.
+pub(crate) const TEXT_LEN_MAX: usize = 64 << 20;
+
+/// Refuses a text that would be longer than [`TEXT_LEN_MAX`].
+pub(crate) fn bounded(len: usize) -> Result<(), Fault> {
+    if len > TEXT_LEN_MAX {
+        return failed(format!("the result is longer than {TEXT_LEN_MAX} bytes"));
+    }
+    Ok(())
 }
 
 pub(crate) fn ok(value: impl Into<Value>) -> Outcome {

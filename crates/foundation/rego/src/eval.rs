@@ -492,7 +492,7 @@ fn size(value: &Value) -> u64 {
         Value::Array(items) => items.len() as u64,
         Value::Object(object) => object.len() as u64,
         Value::Set(set) => set.len() as u64,
-        Value::String(text) => (text.len() / 64) as u64,
+        Value::String(text) => (text.len() / 16) as u64,
         _ => 0,
     }
 }

@@ -206,7 +206,8 @@ impl<'s> Validator<'s> {
                 one => one.as_str().into_iter().collect(),
             };
             let kind = kind_of(value);
-            if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
+            let fits = kinds.contains(&kind) || kind == "integer" && kinds.contains(&"number");
+            if !fits {
                 let text = format!("Invalid type. Expected: {}, given: {kind}", kinds.join("/"));
                 return self.fail(path, "invalid_type", text);
             }

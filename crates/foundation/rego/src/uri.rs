@@ -63,7 +63,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     Ok(Value::record(parts))
 }
 
-fn authority<'t>(text: &'t str, parts: &mut Vec<(&str, Value)>) -> Result<(), String> {
+fn authority(text: &str, parts: &mut Vec<(&str, Value)>) -> Result<(), String> {
     let host = match text.rsplit_once('@') {
         Some((user, host)) => {
             parts.push(("userinfo", user.into()));

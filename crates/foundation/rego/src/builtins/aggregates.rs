@@ -7,9 +7,7 @@ use crate::value::{Number, Value};
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("count", 1, count),
     Builtin::new("sum", 1, |_, a| fold(a, Number::from(0i64), add)),
-    Builtin::new("product", 1, |_, a| {
-        fold(a, Number::from(1i64), |x, y| Ok(multiply(x, y)))
-    }),
+    Builtin::new("product", 1, |_, a| fold(a, Number::from(1i64), multiply)),
     Builtin::new("max", 1, |_, a| {
         Ok(items(a, 0, &["set", "array"])?.iter().max().cloned())
     }),

@@ -94,14 +94,17 @@ pub(crate) fn url(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Encodes in the URL alphabet without padding.
+#[cfg(feature = "crypto")]
 pub(crate) fn url_encode(bytes: &[u8]) -> String {
     URL_NO_PAD.encode(bytes)
 }
 
+#[cfg(feature = "crypto")]
 pub(crate) fn standard_encode(bytes: &[u8]) -> String {
     STRICT.encode(bytes)
 }
 
+#[cfg(feature = "crypto")]
 pub(crate) fn standard_decode(text: &str) -> Result<Vec<u8>, String> {
     let clean: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     STRICT.decode(&clean).map_err(|error| illegal(&error, &clean))

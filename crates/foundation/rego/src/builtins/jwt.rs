@@ -2,7 +2,7 @@
 
 use super::encoding::{hex, url, url_encode};
 use super::{Builtin, Env, Fault, Outcome, failed, object, ok, string};
-use crate::crypto::keys::{PrivateKey, PublicKey, Scheme};
+use crate::crypto::keys::{NamedKey, PrivateKey, PublicKey, Scheme};
 use crate::value::{Object, Real, Value};
 
 /// How often a token may hold another one.
@@ -146,7 +146,7 @@ fn verify_secret(args: &[Value], name: &str) -> Outcome {
 
 /// What a token has to satisfy.
 struct Constraints {
-    keys: Vec<(Option<String>, Option<String>, PublicKey)>,
+    keys: Vec<NamedKey>,
     secret: bool,
     algorithm: Option<String>,
     issuer: Option<String>,

@@ -197,7 +197,7 @@ fn bytes(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let Some(factor) = scale(unit) else {
         return failed(format!("byte unit {} not recognized", lower));
     };
-    let total = super::operators::multiply(&number, &factor);
+    let total = super::operators::multiply(&number, &factor)?;
     match total.to_bigint() {
         Some(int) => ok(Number::from(int)),
         None => ok(Number::from(total.to_real().truncate())),

@@ -52,6 +52,16 @@ fn member(item: &Value, collection: &Value) -> bool {
     }
 }
 
+/// The largest integer in bits: squaring in a chain of rules would otherwise double it each time.
+const BITS_MAX: u64 = 1 << 18;
+
+fn written(result: Real) -> Outcome {
+    if !result.is_writable() {
+        return failed("the result is out of range");
+    }
+    ok(result.to_number())
+}
+
 /// Exact on integers of any size, and in 64-bit mantissas otherwise.
 fn exact(
     args: &[Value],
@@ -68,9 +78,12 @@ fn exact(
     if let (Some(x), Some(y)) = (a.to_bigint(), b.to_bigint())
         && let Some(result) = integers(x, y)
     {
+        if result.bits() > BITS_MAX {
+            return failed(format!("the result has more than {BITS_MAX} bits"));
+        }
         return ok(Number::from(result));
     }
-    ok(reals(a.to_real(), b.to_real()).to_number())
+    written(reals(a.to_real(), b.to_real()))
 }
 
 fn minus(_: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -94,7 +107,7 @@ fn div(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         return ok(x / y);
     }
     match a.to_real().div(b.to_real()) {
-        Some(result) => ok(result.to_number()),
+        Some(result) => written(result),
         None => failed("divide by zero"),
     }
 }
@@ -158,9 +171,19 @@ pub(super) fn add(a: &Number, b: &Number) -> Result<Number, Fault> {
 }
 
 /// Multiplication for `product`.
-pub(super) fn multiply(a: &Number, b: &Number) -> Number {
+pub(super) fn multiply(a: &Number, b: &Number) -> Result<Number, Fault> {
     match (a.to_bigint(), b.to_bigint()) {
-        (Some(x), Some(y)) => Number::from(x * y),
-        _ => a.to_real().mul(b.to_real()).to_number(),
+        (Some(x), Some(y)) if x.bits() + y.bits() > BITS_MAX => {
+            failed(format!("the result has more than {BITS_MAX} bits"))
+        }
+        (Some(x), Some(y)) => Ok(Number::from(x * y)),
+        _ => {
+            let product = a.to_real().mul(b.to_real());
+            if product.is_writable() {
+                Ok(product.to_number())
+            } else {
+                failed("the result is out of range")
+            }
+        }
     }
 }

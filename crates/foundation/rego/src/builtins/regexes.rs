@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::{Builtin, Env, Fault, Outcome, array, failed, int, ok, string, wrong_element, wrong_type};
+use super::{Builtin, Env, Fault, Outcome, bounded, failed, int, ok, string, wrong_element, wrong_type};
 use crate::glob;
 use crate::value::Value;
 
@@ -187,7 +187,18 @@ fn find_groups(env: &mut Env<'_>, args: &[Value]) -> Outcome {
 fn replace(env: &mut Env<'_>, args: &[Value]) -> Outcome {
     let text = string(args, 0)?;
     let regex = compile(env, string(args, 1)?)?;
-    ok(regex.replace_all(text, &**string(args, 2)?).into_owned())
+    let new = string(args, 2)?;
+    let mut out = String::new();
+    let mut end = 0;
+    for groups in regex.captures_iter(text) {
+        let Some(whole) = groups.get(0) else { continue };
+        out.push_str(&text[end..whole.start()]);
+        groups.expand(new, &mut out);
+        end = whole.end();
+        bounded(out.len())?;
+    }
+    out.push_str(&text[end..]);
+    ok(out)
 }
 
 /// A template is a text in which pieces between two delimiters are regular expressions.
@@ -255,7 +266,6 @@ fn glob_match(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         }
         _ => return Err(wrong_type(args, 1, &["array", "null"])),
     };
-    let _ = array;
     let text = string(args, 2)?;
     match glob::matches(pattern, &delimiters, text) {
         Ok(found) => ok(found),

@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::{Fault, bounded};
 use crate::value::Value;
 
 /// The widest padding and the longest fraction, so that a format cannot fill the memory.
@@ -46,7 +47,7 @@ impl Arg {
     fn plain(&self) -> String {
         match self {
             Self::Int(i) => i.to_string(),
-            Self::Float(f) => general(*f, None, false),
+            Self::Float(f) => general(*f, None),
             Self::Text(text) => text.clone(),
         }
     }
@@ -63,13 +64,14 @@ struct Spec {
     precision: Option<usize>,
 }
 
-pub(super) fn sprintf(format: &str, values: &[Value]) -> String {
+pub(super) fn sprintf(format: &str, values: &[Value]) -> Result<String, Fault> {
     let args: Vec<Arg> = values.iter().map(Arg::new).collect();
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     let mut next = 0;
     let mut reordered = false;
     while let Some(c) = chars.next() {
+        bounded(out.len())?;
         if c != '%' {
             out.push(c);
             continue;
@@ -139,7 +141,7 @@ pub(super) fn sprintf(format: &str, values: &[Value]) -> String {
             .collect();
         out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
     }
-    out
+    Ok(out)
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -247,8 +249,7 @@ fn one(verb: char, spec: &Spec, arg: &Arg) -> String {
             let mut text = match verb {
                 'e' | 'E' => exponential(*float, spec.precision.unwrap_or(6)),
                 'f' | 'F' => format!("{float:.*}", spec.precision.unwrap_or(6)),
-                'v' => general(*float, spec.precision, false),
-                _ => general(*float, spec.precision, true),
+                _ => general(*float, spec.precision),
             };
             if verb.is_uppercase() {
                 text = text.to_uppercase();
@@ -318,7 +319,7 @@ fn exponential(float: f64, precision: usize) -> String {
 }
 
 /// The shortest text, or `precision` significant digits. `%v` keeps exponents away up to 1e21.
-fn general(float: f64, precision: Option<usize>, strict: bool) -> String {
+fn general(float: f64, precision: Option<usize>) -> String {
     let text = match precision {
         Some(precision) => format!("{float:.*e}", precision.max(1) - 1),
         None => format!("{float:e}"),
@@ -328,7 +329,6 @@ fn general(float: f64, precision: Option<usize>, strict: bool) -> String {
     let digits = mantissa.chars().filter(char::is_ascii_digit).count();
     let limit = match precision {
         Some(precision) => precision.max(1) as i32,
-        None if strict => 21,
         None => 21,
     };
     let trim = |text: String| {

@@ -1,7 +1,7 @@
 //! Strings.
 
 use super::{
-    Builtin, Env, Fault, Outcome, array, boolean, failed, int, object, ok, sprintf, string, string_items,
+    Builtin, Env, Fault, Outcome, array, bounded, failed, int, object, ok, sprintf, string, string_items,
     wrong_element, wrong_type,
 };
 use crate::value::Value;
@@ -9,7 +9,10 @@ use crate::value::Value;
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("concat", 2, |_, a| {
         let glue = string(a, 0)?;
-        ok(string_items(a, 1, &["set", "array"])?.join(glue))
+        let items = string_items(a, 1, &["set", "array"])?;
+        let total: usize = items.iter().map(|item| item.len()).sum();
+        bounded(total.saturating_add(glue.len().saturating_mul(items.len())))?;
+        ok(items.join(glue))
     }),
     Builtin::new("contains", 2, |_, a| ok(string(a, 0)?.contains(&**string(a, 1)?))),
     Builtin::new("startswith", 2, |_, a| ok(string(a, 0)?.starts_with(&**string(a, 1)?))),
@@ -23,6 +26,12 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("strings.split_n", 3, split_n),
     Builtin::new("replace", 3, |_, a| {
         let (text, old, new) = (string(a, 0)?, string(a, 1)?, string(a, 2)?);
+        let count = if old.is_empty() {
+            text.len() + 1
+        } else {
+            text.matches(&**old).count()
+        };
+        bounded(text.len().saturating_add(count.saturating_mul(new.len())))?;
         ok(text.replace(&**old, new))
     }),
     Builtin::new("strings.replace_n", 2, replace_n),
@@ -66,7 +75,9 @@ pub(super) const TABLE: &[Builtin] = &[
         any_match(a, |text, part| text.ends_with(part))
     }),
     Builtin::new("strings.render_template", 2, render_template),
-    Builtin::new("sprintf", 2, |_, a| ok(sprintf::sprintf(string(a, 0)?, array(a, 1)?))),
+    Builtin::new("sprintf", 2, |_, a| {
+        sprintf::sprintf(string(a, 0)?, array(a, 1)?).map(|text| Some(text.into()))
+    }),
     Builtin::new("internal.template_string", 1, template_string),
     Builtin::new("internal.print", 1, print),
     Builtin::new("internal.test_case", 1, |_, _| ok(true)),
@@ -168,6 +179,7 @@ fn replace_n(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let mut at = 0;
     let mut after_empty = false;
     while at <= text.len() {
+        bounded(out.len())?;
         let rest = &text[at..];
         // After an empty pattern matched, the text has to move on by one character.
         let found = pairs
@@ -262,7 +274,6 @@ fn print(env: &mut Env<'_>, args: &[Value]) -> Outcome {
 fn render_template(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let text = string(args, 0)?;
     object(args, 1)?;
-    let _ = boolean;
     match super::super::template::render(text, &args[1]) {
         Ok(out) => ok(out),
         Err(message) => failed(message),

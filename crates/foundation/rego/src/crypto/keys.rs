@@ -64,6 +64,9 @@ impl Curve {
     }
 }
 
+/// A key with its identifier and its algorithm, where they are given.
+pub(crate) type NamedKey = (Option<String>, Option<String>, PublicKey);
+
 #[derive(Clone, Debug)]
 pub(crate) enum PublicKey {
     Rsa(Box<RsaPublicKey>),
@@ -215,7 +218,7 @@ impl PublicKey {
 
     /// The keys in a text: PEM of a certificate or key, a JWK, or a set of them. Each with its
     /// key identifier and algorithm, where they are given.
-    pub(crate) fn all_of(text: &str) -> Result<Vec<(Option<String>, Option<String>, Self)>, String> {
+    pub(crate) fn all_of(text: &str) -> Result<Vec<NamedKey>, String> {
         if text.trim_start().starts_with("-----BEGIN") {
             let blocks = super::pem(text);
             let [block, rest @ ..] = &blocks[..] else {

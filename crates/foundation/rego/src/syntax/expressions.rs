@@ -217,6 +217,7 @@ impl Parser<'_> {
         };
         let start = self.peek().span;
         let mut left = self.level(level + 1)?;
+        let mut height = self.height;
         loop {
             let Kind::Symbol(symbol) = self.peek().kind else {
                 return Ok(left);
@@ -227,6 +228,8 @@ impl Parser<'_> {
             self.bump();
             let right = self.level(level + 1)?;
             left = operator_call(name, vec![left, right], self.since(start));
+            height = 1 + height.max(self.height);
+            self.grown(height)?;
         }
     }
 }

@@ -9,11 +9,15 @@ use super::lexer::{Kind, Token, lex};
 use crate::error::{Code, Error, Errors, Location};
 
 /// How deep terms may nest: each level costs the parser and the compiler some stack.
-const DEPTH_MAX: usize = 120;
+const DEPTH_MAX: usize = 64;
+
+/// How tall a term's tree may be. A chain of operators is no deeper to read than a single one,
+/// but its tree leans to the left, and the compiler walks all of it.
+const HEIGHT_MAX: usize = 200;
 
 /// How often, per token, a term may be read again. Brackets are read first as a comprehension
 /// and then as a list; nested ones could otherwise repeat that exponentially.
-const READS_PER_TOKEN_MAX: usize = 64;
+const READS_PER_TOKEN_MAX: usize = 16;
 
 /// The longest text of one module or query in bytes; places are kept in 32 bits, and a policy
 /// of that length is data in disguise.
@@ -37,6 +41,9 @@ pub(super) struct Parser<'a> {
     pub(super) wildcards: usize,
     pub(super) depth: usize,
     pub(super) reads_left: usize,
+    /// The height of the term that was read last, and of the tallest one beside it.
+    pub(super) height: usize,
+    pub(super) tallest: usize,
 }
 
 /// Parses a module.
@@ -101,6 +108,8 @@ impl<'a> Parser<'a> {
             wildcards: 0,
             depth: 0,
             reads_left,
+            height: 0,
+            tallest: 0,
         }
     }
 
@@ -216,6 +225,8 @@ impl<'a> Parser<'a> {
     /// Runs `read` one level deeper.
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == DEPTH_MAX {
+            // No other reading can help, so none is tried.
+            self.reads_left = 0;
             return Err(self.error(self.peek().span, "terms are nested too deeply"));
         }
         let Some(left) = self.reads_left.checked_sub(1) else {
@@ -223,9 +234,24 @@ impl<'a> Parser<'a> {
         };
         self.reads_left = left;
         self.depth += 1;
+        let beside = std::mem::take(&mut self.tallest);
         let result = read(self);
         self.depth -= 1;
+        let height = self.tallest + 1;
+        self.tallest = beside;
+        self.grown(height)?;
         result
+    }
+
+    /// Notes the height of a term that has been read.
+    pub(super) fn grown(&mut self, height: usize) -> Result<()> {
+        if height > HEIGHT_MAX {
+            let error = self.error(self.peek().span, "too many operators in one expression");
+            return Err(error.hint("give parts of it names of their own"));
+        }
+        self.height = height;
+        self.tallest = self.tallest.max(height);
+        Ok(())
     }
 
     fn module(&mut self, text: &str) -> std::result::Result<Module, Errors> {

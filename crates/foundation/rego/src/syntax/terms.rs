@@ -263,6 +263,8 @@ impl Parser<'_> {
                         wildcards: self.wildcards,
                         depth: self.depth,
                         reads_left: self.reads_left,
+                        height: 0,
+                        tallest: 0,
                     };
                     if tokens.len() == 1 {
                         return Err(inner.unexpected("expected an expression in the template string"));
@@ -274,6 +276,7 @@ impl Parser<'_> {
                     }
                     self.wildcards = inner.wildcards;
                     self.reads_left = inner.reads_left;
+                    self.tallest = self.tallest.max(inner.tallest);
                     parts.push(match with.is_empty() {
                         true => TemplatePart::Term(term),
                         false => TemplatePart::Scoped(self.scoped(term, with)),

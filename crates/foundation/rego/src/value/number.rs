@@ -86,7 +86,7 @@ impl Decimal {
         if self.digits.is_empty() {
             return Some(BigInt::ZERO);
         }
-        if !self.is_integer() || self.exponent > EXPONENT_MAX {
+        if !self.is_integer() || self.exponent - self.digits.len() as i64 > EXPONENT_MAX {
             return None;
         }
         let zeros = usize::try_from(self.exponent).ok()? - self.digits.len();

@@ -170,13 +170,6 @@ impl Real {
         self.negative
     }
 
-    pub(crate) fn abs(self) -> Self {
-        Self {
-            negative: false,
-            ..self
-        }
-    }
-
     /// The integer part, towards zero.
     pub(crate) fn truncate(self) -> BigInt {
         let size = BigUint::from(self.mantissa);
@@ -187,6 +180,11 @@ impl Real {
             e => size >> e.unsigned_abs(),
         };
         BigInt::from_biguint(if self.negative { Sign::Minus } else { Sign::Plus }, size)
+    }
+
+    /// Whether the number can be written out in a reasonable number of digits.
+    pub(crate) fn is_writable(self) -> bool {
+        self.exponent.abs() <= 4 * EXPONENT_MAX
     }
 
     pub(crate) fn to_number(self) -> Number {
@@ -233,7 +231,16 @@ impl Real {
             r = mantissa << (1 + u64::from(boundary));
             s = BigUint::from(1u8) << (e + 1 + u64::from(boundary));
         }
-        let mut point = 0i64;
+        // Close to the place of the point at once; the loops below only correct by one.
+        let mut point = ((self.exponent + PRECISION as i64 - 1) as f64 * std::f64::consts::LOG10_2).floor() as i64;
+        let scale = BigUint::from(10u8).pow(point.unsigned_abs() as u32);
+        if point >= 0 {
+            s *= scale;
+        } else {
+            r *= &scale;
+            up *= &scale;
+            down *= scale;
+        }
         let reaches = |r: &BigUint, up: &BigUint, s: &BigUint| match (r + up).cmp(s) {
             Ordering::Greater => true,
             Ordering::Equal => even,
