@@ -8,6 +8,7 @@ use super::column::{Cell, Column, Series, merge_equal_labels};
 use super::evaluator::{Evaluator, Steps};
 use super::quantile::{ClassicBucket, NanEffect, classic_fraction, classic_quantile, native_fraction, native_quantile};
 use crate::ast::{Call, Span};
+use crate::exposition::open_metrics_float;
 use crate::functions::Function;
 use crate::histogram::{FloatHistogram, Kahan, Tally};
 use crate::labels::{BUCKET_BOUND, Labels};
@@ -207,13 +208,6 @@ impl Histograms {
 
 fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok().filter(|bound: &f64| !bound.is_nan())
-}
-
-/// A float as OpenMetrics writes label values of quantiles: with a decimal point even if it is whole.
-fn open_metrics_float(value: f64) -> String {
-    let text = GoFloat(value).to_string();
-    let whole = value.is_finite() && !text.contains(['.', 'e']);
-    if whole { text + ".0" } else { text }
 }
 
 /// The variance of observations, each taken at the middle of its bucket.
