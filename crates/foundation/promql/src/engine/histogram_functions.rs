@@ -107,6 +107,7 @@ impl Evaluator<'_> {
         let mut result = Vec::new();
         let mut buckets = Vec::new();
         for group in &histograms.groups {
+            self.budget.check()?;
             let mut columns = [(); 2].map(|()| Column::new(steps.count));
             for step in 0..steps.count {
                 buckets.clear();

@@ -130,6 +130,21 @@ fn a_query_stops_when_it_is_told_to() {
 }
 
 #[test]
+fn what_the_parser_accepts_is_not_too_deep_to_evaluate() {
+    let (engine, source) = (Engine::default(), two_counters());
+    let deep = [
+        format!("c_total{}", " + c_total".repeat(240)),
+        format!("{}c_total{}", "abs(".repeat(75), ")".repeat(75)),
+        format!("{}c_total{}", "-(".repeat(35), ")".repeat(35)),
+        format!("{}c_total{}", "max_over_time((".repeat(30), ")[2m:1m])".repeat(30)),
+    ];
+    for text in deep {
+        let query = engine.parse(&text).expect("accepted");
+        assert!(engine.range(&source, &query, hour(10 * MINUTE_MS)).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn wrong_ranges_are_bad_data() {
     let (engine, source) = (Engine::default(), two_counters());
     let query = engine.parse("c_total").expect("valid");
