@@ -31,6 +31,8 @@ pub mod labels;
 pub mod histogram;
 pub mod matcher;
 pub mod number;
+pub mod parser;
+pub mod rules;
 pub mod sample;
 
 // Where it comes from and where it is kept.
