@@ -31,8 +31,6 @@ pub mod labels;
 pub mod histogram;
 pub mod matcher;
 pub mod number;
-pub mod parser;
-pub mod rules;
 pub mod sample;
 
 // Where it comes from and where it is kept.
@@ -50,6 +48,7 @@ pub mod parser;
 // How that is answered.
 pub mod engine;
 
+pub mod rules;
 pub mod script;
 
 pub use engine::{Engine, EngineOptions, Query, QueryError, QueryResult, QueryValue, TimeRange};
