@@ -1,34 +1,28 @@
-//! How long typical queries take: `cargo bench -p promql`. Prints the median of several runs and how many series and
-//! samples were read.
+//! How long typical queries take on the in-memory store: `cargo bench -p promql --bench queries`. Prints medians of
+//! several runs, decoding of chunks included.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use promql::labels::Labels;
 use promql::matcher::{MatchOp, Matcher};
-use promql::sample::FloatPoint;
-use promql::source::{MemorySource, SeriesData};
+use promql::store::{Head, Limits};
 use promql::{Engine, EngineOptions, TimeRange};
 
 const HOUR_MS: i64 = 3_600_000;
 const SCRAPE_MS: i64 = 15_000;
 const BOUNDS: [&str; 10] = ["0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf"];
 
-fn series(labels: Labels, slope: f64) -> SeriesData {
-    let point = |at: i64| FloatPoint {
-        timestamp_ms: at * SCRAPE_MS,
-        value: slope * at as f64,
+/// `pods` pods of twenty jobs, each with a counter and a classic histogram; two hours of samples.
+fn store(pods: usize) -> Head {
+    let mut head = Head::new(Limits::default());
+    let mut add = |labels: &Labels, slope: f64| {
+        let (series, _) = head.series(labels).expect("within limits");
+        for at in 0..=2 * HOUR_MS / SCRAPE_MS {
+            head.append(series, at * SCRAPE_MS, slope * at as f64)
+                .expect("in order");
+        }
     };
-    SeriesData {
-        labels,
-        floats: (0..=2 * HOUR_MS / SCRAPE_MS).map(point).collect(),
-        ..SeriesData::default()
-    }
-}
-
-/// `pods` pods of twenty jobs, each with a counter and a classic histogram.
-fn source(pods: usize) -> MemorySource {
-    let mut all = Vec::new();
     for pod in 0..pods {
         let labels = |name: &str, bound: &str| {
             let (job, pod) = (format!("job-{}", pod % 20), format!("pod-{pod}"));
@@ -41,12 +35,12 @@ fn source(pods: usize) -> MemorySource {
                 ("le", bound),
             ])
         };
-        all.push(series(labels("requests_total", ""), pod as f64));
+        add(&labels("requests_total", ""), pod as f64);
         for (at, bound) in BOUNDS.iter().enumerate() {
-            all.push(series(labels("latency_seconds_bucket", bound), (at + 1) as f64));
+            add(&labels("latency_seconds_bucket", bound), (at + 1) as f64);
         }
     }
-    MemorySource { series: all }
+    head
 }
 
 fn median(runs: usize, mut run: impl FnMut()) -> Duration {
@@ -63,11 +57,11 @@ fn median(runs: usize, mut run: impl FnMut()) -> Duration {
 
 fn main() {
     let engine = Engine::new(EngineOptions::default());
-    let source = source(1000);
+    let source = store(1000);
     println!(
         "{} series, {} samples each",
-        source.series.len(),
-        source.series[0].floats.len()
+        1000 * (1 + BOUNDS.len()),
+        2 * HOUR_MS / SCRAPE_MS + 1
     );
     let queries = [
         "requests_total",

@@ -321,3 +321,6 @@ impl From<Interrupt> for QueryError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,20 +11,20 @@ use std::fmt;
 use crate::ast::{Expr, ExprKind, Span};
 use crate::matcher::Matcher;
 
+// From characters to tokens.
 mod lexer;
-
-mod cursor;
-
-mod expression;
-
-mod selector;
-
-mod modifiers;
-
-mod duration;
 
 pub(crate) mod literals;
 
+// From tokens to a tree.
+mod cursor;
+
+mod duration;
+mod expression;
+mod modifiers;
+mod selector;
+
+// From a tree to one whose types fit.
 mod check;
 
 pub(crate) use duration::DURATION_SECONDS_MAX;

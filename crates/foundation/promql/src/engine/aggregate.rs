@@ -34,16 +34,17 @@ impl Evaluator<'_> {
         match aggregate.op {
             Topk | Bottomk | Limitk | LimitRatio => self.rank(aggregate, span, &parameter, input, steps),
             Quantile => Ok(self.quantile_aggregation(aggregate, &parameter, &input, steps)),
-            _ => Ok(self.fold(aggregate, &input, steps)),
+            _ => self.fold(aggregate, &input, steps),
         }
     }
 
     /// Aggregations that look at one sample after the other.
-    fn fold(&mut self, aggregate: &AggregateExpr, input: &[Series], steps: &Steps) -> Vec<Series> {
+    fn fold(&mut self, aggregate: &AggregateExpr, input: &[Series], steps: &Steps) -> Result<Vec<Series>, QueryError> {
         let grouping = Grouping::of(aggregate, input);
         let (op, span) = (aggregate.op, aggregate.expr.span);
         let mut states = vec![State::default(); grouping.labels.len() * steps.count];
         for (series, group) in input.iter().zip(&grouping.numbers) {
+            self.budget.check()?;
             let row = &mut states[group * steps.count..][..steps.count];
             for (step, state) in row.iter_mut().enumerate() {
                 match series.column.get(step) {
@@ -69,7 +70,7 @@ impl Evaluator<'_> {
                 });
             }
         }
-        result
+        Ok(result)
     }
 
     fn add_histogram(

@@ -120,6 +120,7 @@ impl Evaluator<'_> {
         let mut join = Join::new(matching, many, one, binary, steps.count, self.options.dialect);
         let mut groups = Groups::new(join.groups);
         for step in 0..steps.count {
+            self.budget.check()?;
             groups.reset();
             let many_present = join.many.iter().any(|series| series.column.has(step));
             let one_present = join.one.iter().any(|series| series.column.has(step));

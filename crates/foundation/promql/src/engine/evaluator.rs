@@ -57,7 +57,7 @@ pub(super) struct Evaluator<'a> {
 }
 
 /// Times are milliseconds; beyond this, about 146 million years, sums of a few of them could overflow.
-const TIME_MS_MAX: i64 = i64::MAX / 2;
+pub(super) const TIME_MS_MAX: i64 = i64::MAX / 2;
 
 pub(super) fn instant(
     options: &EngineOptions,
@@ -168,7 +168,8 @@ impl<'a> Evaluator<'a> {
         times: QueryTimes,
         check: Check<'a>,
     ) -> Result<Self, QueryError> {
-        if times.start_ms.abs() > TIME_MS_MAX || times.end_ms.abs() > TIME_MS_MAX {
+        let beyond = |time: i64| time.unsigned_abs() > TIME_MS_MAX.unsigned_abs();
+        if beyond(times.start_ms) || beyond(times.end_ms) {
             return Err(QueryError::BadData("time is out of range".to_owned()));
         }
         let budget = Budget::new(options.limits, check);

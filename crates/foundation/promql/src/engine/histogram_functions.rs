@@ -8,6 +8,7 @@ use super::column::{Cell, Column, Series, merge_equal_labels};
 use super::evaluator::{Evaluator, Steps};
 use super::quantile::{ClassicBucket, NanEffect, classic_fraction, classic_quantile, native_fraction, native_quantile};
 use crate::ast::{Call, Span};
+use crate::exposition::open_metrics_float;
 use crate::functions::Function;
 use crate::histogram::{FloatHistogram, Kahan, Tally};
 use crate::labels::{BUCKET_BOUND, Labels};
@@ -106,6 +107,7 @@ impl Evaluator<'_> {
         let mut result = Vec::new();
         let mut buckets = Vec::new();
         for group in &histograms.groups {
+            self.budget.check()?;
             let mut columns = [(); 2].map(|()| Column::new(steps.count));
             for step in 0..steps.count {
                 buckets.clear();
@@ -207,13 +209,6 @@ impl Histograms {
 
 fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok().filter(|bound: &f64| !bound.is_nan())
-}
-
-/// A float as OpenMetrics writes label values of quantiles: with a decimal point even if it is whole.
-fn open_metrics_float(value: f64) -> String {
-    let text = GoFloat(value).to_string();
-    let whole = value.is_finite() && !text.contains(['.', 'e']);
-    if whole { text + ".0" } else { text }
 }
 
 /// The variance of observations, each taken at the middle of its bucket.

@@ -31,6 +31,7 @@ impl Evaluator<'_> {
         let mut picked: Vec<Column> = input.iter().map(|_| Column::new(steps.count)).collect();
         let mut order = Vec::new();
         for (step, parameter) in parameter.iter().enumerate() {
+            self.budget.check()?;
             for group in &members {
                 let candidates = self.candidates(op, &input, group, step, span);
                 let chosen = match op {

@@ -4,7 +4,7 @@ use super::QueryError;
 use super::bucket_use::{BucketUse, without_buckets};
 use super::column::{Column, Series};
 use super::durations::{Sign, millis};
-use super::evaluator::{Data, Evaluator, Steps};
+use super::evaluator::{Data, Evaluator, Steps, TIME_MS_MAX};
 use crate::ast::{At, Expr, ExprKind, MatrixSelector, RangeExtension, Span, Subquery, TimeShift, VectorSelector};
 use crate::histogram::CounterResetHint;
 use crate::sample::{FloatPoint, HistogramPoint, is_stale_nan};
@@ -45,7 +45,8 @@ impl Evaluator<'_> {
             .as_ref()
             .map_or(Ok(0), |offset| millis(offset, Sign::Any, &self.times))?;
         let at_ms = shift.at.map(|at| match at {
-            At::Time(time) => time,
+            // No sample is further away, and sums of times and durations stay in range.
+            At::Time(time) => time.clamp(-TIME_MS_MAX, TIME_MS_MAX),
             At::Start => self.times.start_ms,
             At::End => self.times.end_ms,
         });
