@@ -11,6 +11,7 @@
 //! Queries run on blocking threads, at most [`QUERIES_CONCURRENT_MAX`] at once; when a client goes away, its
 //! query stops.
 
+mod ast;
 mod json;
 mod params;
 mod query;
@@ -136,6 +137,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/query_range", get(query::range).post(query::range))
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/format_query", get(query::format).post(query::format))
+        .route("/parse_query", get(query::tree).post(query::tree))
         .route("/series", get(series::series).post(series::series))
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))

@@ -440,3 +440,12 @@ async fn pushed_samples_are_stored_where_that_is_allowed() {
     let pushed = promql::matcher::Matcher::equal("__name__", "pushed");
     assert_eq!(backend.inner.store.head().select(&[pushed], 0, i64::MAX).len(), 1);
 }
+
+#[tokio::test]
+async fn a_parsed_query_is_a_tree() {
+    success(
+        "/api/v1/parse_query?query=sum%20by%20(a)%20(rate(b%7Bc=%22d%22%7D%5B5m%5D%20offset%201m))%20%3E%201",
+        r#"{"type":"binaryExpr","op":">","lhs":{"type":"aggregation","op":"sum","expr":{"type":"call","func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"},"args":[{"type":"matrixSelector","name":"b","matchers":[{"name":"c","value":"d","type":"="},{"name":"__name__","value":"b","type":"="}],"offset":60000,"timestamp":null,"startOrEnd":null,"range":300000}]},"param":null,"grouping":["a"],"without":false},"rhs":{"type":"numberLiteral","val":"1"},"matching":null,"bool":false}"#,
+    )
+    .await;
+}
