@@ -16,6 +16,7 @@
 
 pub mod api;
 mod duration;
+pub mod persist;
 pub mod render;
 pub mod rules;
 pub mod scrape;
