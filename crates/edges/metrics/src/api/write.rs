@@ -52,7 +52,8 @@ fn receive(backend: &Backend, headers: &HeaderMap, body: &[u8]) -> Result<Writte
     let header = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     let unsupported = |what: &str| (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{what} is not supported\n"));
     let version = match header(header::CONTENT_TYPE).replace(' ', "").as_str() {
-        "application/x-protobuf" | "application/x-protobuf;proto=prometheus.WriteRequest" | "" => Version::V1,
+        // A type has to be named: a web page cannot send this one without being asked.
+        "application/x-protobuf" | "application/x-protobuf;proto=prometheus.WriteRequest" => Version::V1,
         "application/x-protobuf;proto=io.prometheus.write.v2.Request" => Version::V2,
         other => return Err(unsupported(other)),
     };
