@@ -11,6 +11,7 @@
 //! Queries run on blocking threads, at most [`QUERIES_CONCURRENT_MAX`] at once; when a client goes away, its
 //! query stops.
 
+mod ast;
 mod json;
 mod params;
 mod query;
@@ -19,6 +20,7 @@ mod series;
 mod status;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub(crate) use json::Json;
 pub use json::{ApiFloat, ApiTime};
@@ -31,7 +33,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use flyball_core::Clock;
 use promql::engine::Engine;
 use tokio::sync::Semaphore;
@@ -60,11 +62,22 @@ pub enum HostCheck {
     Any,
 }
 
+/// Whether others may push samples, as upstream's `--web.enable-remote-write-receiver`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RemoteWrite {
+    /// They may not.
+    #[default]
+    Refused,
+    /// They may: anybody who reaches the API.
+    Accepted,
+}
+
 /// What the API answers from.
 #[derive(Clone)]
 pub struct Backend {
     inner: Arc<Inner>,
     rules: Rules,
+    remote_write: RemoteWrite,
 }
 
 struct Inner {
@@ -94,6 +107,7 @@ impl Backend {
                 permits,
             }),
             rules: Rules::default(),
+            remote_write: RemoteWrite::Refused,
         }
     }
 
@@ -101,6 +115,13 @@ impl Backend {
     #[must_use]
     pub fn with_rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
+        self
+    }
+
+    /// The same backend that takes, or does not take, what others push.
+    #[must_use]
+    pub fn with_remote_write(mut self, remote_write: RemoteWrite) -> Self {
+        self.remote_write = remote_write;
         self
     }
 
@@ -116,6 +137,7 @@ pub fn router(backend: Backend) -> Router {
         .route("/query_range", get(query::range).post(query::range))
         .route("/query_exemplars", get(query::exemplars).post(query::exemplars))
         .route("/format_query", get(query::format).post(query::format))
+        .route("/parse_query", get(query::tree).post(query::tree))
         .route("/series", get(series::series).post(series::series))
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))
@@ -124,6 +146,10 @@ pub fn router(backend: Backend) -> Router {
         .route("/rules", get(status::rules))
         .route("/alerts", get(status::alerts))
         .route("/alertmanagers", get(status::alertmanagers))
+        .route(
+            "/write",
+            post(write::write).layer(DefaultBodyLimit::max(write::COMPRESSED_BYTES_MAX)),
+        )
         .route("/status/buildinfo", get(status::build))
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))

@@ -106,6 +106,10 @@ impl Scraper {
 
     /// Scrapes the targets that `targets` lists at each moment, until its sender is gone; then ends all
     /// series and returns. Dropping the future stops at once and leaves series without their end.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "a compiled regex has a cache inside; equality and hash do not see it"
+    )]
     pub async fn run(self, mut targets: watch::Receiver<Vec<Target>>) {
         let mut running: HashMap<Target, oneshot::Sender<()>> = HashMap::new();
         let mut tasks = JoinSet::new();

@@ -229,7 +229,68 @@ fn bench_store() {
     );
 }
 
+/// Resident bytes of this process; Linux only, 0 elsewhere.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0);
+    pages * 4096
+}
+
+/// What the head believes to hold, beside what the process holds.
+fn bench_memory() {
+    const SERIES: usize = 200_000;
+    let mut head = Head::new(Limits {
+        bytes_max: usize::MAX,
+        ..Limits::default()
+    });
+    let before = resident_bytes();
+    let mut references = Vec::with_capacity(SERIES);
+    for index in 0..SERIES {
+        let labels = Labels::from_pairs([
+            ("__name__", format!("metric_{}", index % 500).as_str()),
+            ("namespace", "shop"),
+            ("pod", format!("web-5d4f8c7b9-{}", index / 500).as_str()),
+            ("job", "web"),
+            (
+                "instance",
+                format!("10.0.{}.{}:8080", index / 500 / 256, index / 500 % 256).as_str(),
+            ),
+            ("code", "200"),
+        ]);
+        references.push(head.series(&labels).expect("room").0);
+    }
+    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    let (empty, resident) = (head.stats().bytes, resident_bytes() - before);
+    println!(
+        "memory   {SERIES} empty series: accounted {:.0} MB, resident {:.0} MB",
+        megabytes(empty),
+        megabytes(resident)
+    );
+    for scrape in 0..240i64 {
+        for (index, reference) in references.iter().enumerate() {
+            let value = if index % 5 == 0 {
+                (scrape * 7 + index as i64 % 13) as f64
+            } else {
+                42.0
+            };
+            head.append(*reference, 1_700_000_000_000 + scrape * 15_000, value)
+                .expect("in order");
+        }
+    }
+    let (full, resident) = (head.stats().bytes, resident_bytes() - before);
+    println!(
+        "memory   with 240 samples each: accounted {:.0} MB, resident {:.0} MB",
+        megabytes(full),
+        megabytes(resident)
+    );
+}
+
 fn main() {
+    bench_memory();
     bench_parse();
     bench_store();
 }

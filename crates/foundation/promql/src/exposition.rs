@@ -22,6 +22,7 @@ mod error;
 mod number;
 
 pub mod protobuf;
+pub mod remote;
 mod series;
 pub mod text;
 pub mod wire;

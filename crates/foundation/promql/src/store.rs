@@ -20,11 +20,13 @@
 mod bits;
 mod chunk;
 mod index;
+mod record;
 mod select;
 mod series;
 mod shed;
 
 pub use chunk::CHUNK_SAMPLES_MAX;
+pub use record::RecordError;
 pub use select::SeriesSnapshot;
 pub use shed::{Freed, Stats};
 

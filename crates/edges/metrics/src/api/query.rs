@@ -63,6 +63,13 @@ pub(super) async fn format(State(backend): State<Backend>, params: Params) -> Re
     }))
 }
 
+pub(super) async fn tree(State(backend): State<Backend>, params: Params) -> Result {
+    let query = parse(&backend.inner.engine, &params)?;
+    Ok(Reply::new(|json| {
+        json.raw(super::ast::tree(query.expr()));
+    }))
+}
+
 /// Exemplars are not stored; the query is checked all the same.
 pub(super) async fn exemplars(State(backend): State<Backend>, params: Params) -> Result {
     parse(&backend.inner.engine, &params)?;

@@ -395,3 +395,57 @@ async fn grafana_is_content() {
         assert_eq!(found_kind, kind, "{path}: {text}");
     }
 }
+
+#[tokio::test]
+async fn pushed_samples_are_stored_where_that_is_allowed() {
+    use promql::exposition::wire::{put_bytes_field, put_double_field, put_varint_field};
+    let nest = |parts: &[(u64, &[u8])]| {
+        let mut message = Vec::new();
+        parts
+            .iter()
+            .for_each(|(field, bytes)| put_bytes_field(&mut message, *field, bytes));
+        message
+    };
+    let request = |time_ms: i64, value: f64| {
+        let mut sample = Vec::new();
+        put_double_field(&mut sample, 1, value);
+        put_varint_field(&mut sample, 2, time_ms as u64);
+        let series = nest(&[(1, &nest(&[(1, b"__name__"), (2, b"pushed")])), (2, &sample)]);
+        snap::raw::Encoder::new()
+            .compress_vec(&nest(&[(1, &series)]))
+            .expect("a small body")
+    };
+    let push = async |backend: &Backend, body: Vec<u8>| {
+        let request = Request::post("/api/v1/write")
+            .header("content-type", "application/x-protobuf")
+            .header("content-encoding", "snappy");
+        let response = router(backend.clone())
+            .oneshot(request.body(Body::from(body)).expect("a valid request"))
+            .await;
+        response.expect("routers do not fail").status().as_u16()
+    };
+    let backend = backend();
+    assert_eq!(push(&backend, request(NOW_MS, 7.0)).await, 404);
+    let backend = backend.with_remote_write(RemoteWrite::Accepted);
+    assert_eq!(push(&backend, request(NOW_MS, 7.0)).await, 204);
+    assert_eq!(
+        push(&backend, request(NOW_MS, 7.0)).await,
+        204,
+        "the same again is harmless"
+    );
+    assert_eq!(push(&backend, request(NOW_MS, 8.0)).await, 400);
+    assert_eq!(push(&backend, b"not snappy".to_vec()).await, 400);
+    // A header that promises four gigabytes.
+    assert_eq!(push(&backend, vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0]).await, 413);
+    let pushed = promql::matcher::Matcher::equal("__name__", "pushed");
+    assert_eq!(backend.inner.store.head().select(&[pushed], 0, i64::MAX).len(), 1);
+}
+
+#[tokio::test]
+async fn a_parsed_query_is_a_tree() {
+    success(
+        "/api/v1/parse_query?query=sum%20by%20(a)%20(rate(b%7Bc=%22d%22%7D%5B5m%5D%20offset%201m))%20%3E%201",
+        r#"{"type":"binaryExpr","op":">","lhs":{"type":"aggregation","op":"sum","expr":{"type":"call","func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"},"args":[{"type":"matrixSelector","name":"b","matchers":[{"name":"c","value":"d","type":"="},{"name":"__name__","value":"b","type":"="}],"offset":60000,"timestamp":null,"startOrEnd":null,"range":300000}]},"param":null,"grouping":["a"],"without":false},"rhs":{"type":"numberLiteral","val":"1"},"matching":null,"bool":false}"#,
+    )
+    .await;
+}

@@ -301,6 +301,13 @@ fn a_native_histogram_is_stored_and_ended() {
     let latency = promql::matcher::Matcher::equal("__name__", "latency");
     let series = store.head().select(std::slice::from_ref(&latency), 0, 3000)[0].read(0, 3000);
     assert_eq!(series.histograms[0].histogram.count, 3.0);
+    let engine = promql::engine::Engine::default();
+    let query = engine.parse("histogram_count(latency)").expect("a valid query");
+    let found = |time_ms| match engine.instant(&store, &query, time_ms).expect("a value").value {
+        promql::engine::QueryValue::Vector(samples) => samples.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((found(1500), found(2500)), (1, 0));
     assert!(is_stale_nan(series.floats[0].value));
 }
 

@@ -261,14 +261,14 @@ struct RawHistogram {
 
 /// Buckets of one sign: integer deltas, or float counts.
 #[derive(Default)]
-struct RawBuckets {
-    spans: Vec<Span>,
-    deltas: Vec<u64>,
-    counts: Vec<f64>,
+pub(super) struct RawBuckets {
+    pub(super) spans: Vec<Span>,
+    pub(super) deltas: Vec<u64>,
+    pub(super) counts: Vec<f64>,
 }
 
 impl RawBuckets {
-    fn into_buckets(self) -> Result<Buckets, ErrorKind> {
+    pub(super) fn into_buckets(self) -> Result<Buckets, ErrorKind> {
         let buckets: usize = self
             .spans
             .iter()
@@ -372,7 +372,7 @@ fn classic_bucket(message: &[u8]) -> Result<(f64, f64), ErrorKind> {
     Ok((bound, count))
 }
 
-fn span(message: &[u8]) -> Result<Span, ErrorKind> {
+pub(super) fn span(message: &[u8]) -> Result<Span, ErrorKind> {
     let (mut offset, mut length) = (0, 0);
     let mut reader = Reader::new(message);
     while let Some((field, value)) = reader.field()? {

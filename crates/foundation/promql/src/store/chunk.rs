@@ -34,6 +34,16 @@ impl FloatChunk {
         self.bytes.len() + size_of::<FloatChunk>() + 2 * size_of::<usize>()
     }
 
+    /// The compressed samples; with `first_ms` and `count` they are the chunk.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Decodes bytes that come from outside: at most `count` samples, whatever the bytes are.
+    pub(super) fn decode(first_ms: i64, count: u16, bytes: &[u8]) -> impl Iterator<Item = FloatPoint> {
+        Points::new(first_ms, count, bytes)
+    }
+
     /// Appends the samples within `start_ms..=end_ms`.
     pub(super) fn read(&self, start_ms: i64, end_ms: i64, into: &mut Vec<FloatPoint>) {
         for point in Points::new(self.first_ms, self.count, &self.bytes) {
