@@ -12,7 +12,7 @@ use crate::support::faults::{Faults, Write};
 use crate::support::{TestCluster, key, ready};
 
 /// Seeds of fault plans; a failing one is printed and can be run alone.
-const SEEDS: std::ops::Range<u64> = 0..8;
+const SEEDS: std::ops::Range<u64> = 0..6;
 
 fn web(image: &str) -> Value {
     json!({
