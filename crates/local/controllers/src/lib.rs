@@ -33,6 +33,7 @@ mod serviceaccount;
 mod statefulset;
 mod volume;
 
+mod history;
 mod names;
 mod ownership;
 mod pods;
