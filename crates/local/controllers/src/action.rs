@@ -64,7 +64,7 @@ pub enum Action {
         /// Who is told (`SuccessfulDelete`, `FailedDelete`), if anybody.
         told_to: Option<ObjectReference>,
     },
-    /// Assign a Pod to a node.
+    /// Assign a Pod to a node, and tell it (`Scheduled`). One that is gone or assigned already counts as done.
     Bind {
         /// The Pod.
         pod: Target,
@@ -114,6 +114,20 @@ impl Target {
             kind: Kind::of::<K>(),
             key: ObjectKey::of(object),
             uid: object.meta().uid.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Target {
+    /// The target as Events name it.
+    pub(crate) fn reference(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(self.kind.api_version()),
+            kind: Some(self.kind.kind.clone()),
+            namespace: self.key.namespace().map(str::to_owned),
+            name: Some(self.key.name.clone()),
+            uid: Some(self.uid.clone()),
+            ..ObjectReference::default()
         }
     }
 }

@@ -107,22 +107,15 @@ pub(crate) fn reconcile(observed: &Observed, now: Timestamp) -> Plan {
         match fit::choose(&mut rooms, pod) {
             Ok(room) => {
                 room.take(pod);
-                plan.actions.extend(bind(pod, room.name()));
+                plan.push(Action::Bind {
+                    pod: Target::of(&**pod),
+                    node: room.name().to_owned(),
+                });
             }
             Err(message) => plan.actions.extend(refuse(pod, message, now)),
         }
     }
     plan
-}
-
-fn bind(pod: &Pod, node: &str) -> [Action; 2] {
-    let place = format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
-    let message = format!("Successfully assigned {place} to {node}");
-    let bind = Action::Bind {
-        pod: Target::of(pod),
-        node: node.to_owned(),
-    };
-    [bind, Action::normal(pod, "Scheduled", message)]
 }
 
 /// Says once why the Pod waits; the same reason again says nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cluster::{Change, ObjectKey, Resource, ResourceExt};
 use flyball_core::Timestamp;
-use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
+use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{
     Affinity, Node, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, Toleration,
 };
@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::action::{Action, Plan};
 use crate::binder::fit;
 use crate::caches::Caches;
+use crate::history::History;
 use crate::machinery::{Controller, Turn, Wiring};
 use crate::names::{free_names, template_hash};
 use crate::ownership::{self, Claim, claim, controller_named, controller_reference};
@@ -27,6 +28,8 @@ pub(crate) struct Observed {
     pub(crate) nodes: Vec<Arc<Node>>,
     /// All Pods of its namespace.
     pub(crate) pods: Vec<Arc<Pod>>,
+    /// All revisions of its namespace.
+    pub(crate) revisions: Vec<Arc<ControllerRevision>>,
 }
 
 pub(crate) struct DaemonSetController;
@@ -64,6 +67,7 @@ impl Controller for DaemonSetController {
             set,
             nodes: caches.nodes.all(None),
             pods: caches.pods.all(Some(&turn.key.namespace)),
+            revisions: caches.revisions.all(Some(&turn.key.namespace)),
         };
         reconcile(&observed, turn.now)
     }
@@ -95,6 +99,7 @@ pub(crate) fn reconcile(observed: &Observed, now: Timestamp) -> Plan {
             keep_one(observed, place, &hash, &mut plan);
         }
         let settled = plan.actions.is_empty();
+        remember(observed, &owned, &hash, &mut plan);
         let on_delete = set.spec.update_strategy.as_ref().and_then(|s| s.type_.as_deref()) == Some("OnDelete");
         if settled && !on_delete {
             update(set, &places, &hash, now, &mut plan);
@@ -121,6 +126,26 @@ fn places(observed: &Observed, owned: &[Arc<Pod>]) -> Vec<Place> {
         }
     };
     observed.nodes.iter().map(place).collect()
+}
+
+/// Keeps the template for `kubectl rollout undo`.
+fn remember(observed: &Observed, owned: &[Arc<Pod>], hash: &str, plan: &mut Plan) {
+    let set = &*observed.set;
+    let name_of = |hash: &str| format!("{}-{hash}", set.name_any());
+    let current = name_of(hash);
+    let history = History::sync(set, &set.spec.template, &current, &observed.revisions, plan);
+    let has_pod = |name: &str| {
+        owned.iter().any(|pod| {
+            pod.labels()
+                .get(REVISION_HASH)
+                .is_some_and(|hash| name_of(hash) == name)
+        })
+    };
+    history.forget_old(
+        set.spec.revision_history_limit,
+        |name| name == current || has_pod(name),
+        plan,
+    );
 }
 
 /// The node that a Pod is on or is meant for.

@@ -33,6 +33,7 @@ mod serviceaccount;
 mod statefulset;
 mod volume;
 
+mod history;
 mod names;
 mod ownership;
 mod pods;
@@ -56,8 +57,8 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Ends all controllers. Every write is complete or was not begun; nothing is left half done that a next
-    /// start does not finish.
+    /// Ends all controllers and waits until they have ended. A write that is under way is done or not done, as
+    /// after a crash; the next start finds out and finishes what is missing.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
     }

@@ -39,11 +39,14 @@ fn deeds(nodes: Vec<Arc<Node>>, pods: Vec<Arc<Pod>>) -> Vec<String> {
             set: Arc::new(set("v2")),
             nodes,
             pods,
+            revisions: vec![],
         },
         at(10),
     );
     let deed = |action: &Action| match action {
-        Action::Create { draft, .. } => Some(format!("+{}", node_of(&object(draft.body.clone())).unwrap())),
+        Action::Create { draft, .. } if draft.target.kind.kind == "Pod" => {
+            Some(format!("+{}", node_of(&object(draft.body.clone())).unwrap()))
+        }
         Action::Delete { target, .. } => Some(format!("-{}", target.key.name)),
         _ => None,
     };
@@ -85,4 +88,37 @@ fn an_update_costs_one_available_pod_at_a_time() {
         ["-b"],
         "the broken one is free"
     );
+}
+
+#[test]
+fn each_template_is_remembered_and_the_oldest_forgotten() {
+    let mut limited = set("v2");
+    limited.spec.revision_history_limit = Some(1);
+    let old = |name: &str, number: i64| -> Arc<ControllerRevision> {
+        Arc::new(object(json!({
+            "metadata": { "name": name, "namespace": "default", "uid": name,
+                "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "log", "uid": "log-uid", "controller": true }] },
+            "revision": number, "data": {},
+        })))
+    };
+    let revisions = vec![old("log-b", 2), old("log-a", 1)];
+    let plan = reconcile(
+        &Observed {
+            set: Arc::new(limited),
+            nodes: vec![],
+            pods: vec![],
+            revisions,
+        },
+        at(10),
+    );
+    let deeds: Vec<_> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Create { draft, .. } => Some(format!("+{}", draft.body["revision"])),
+            Action::Delete { target, .. } => Some(format!("-{}", target.key.name)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(deeds, ["+3", "-log-a"]);
 }

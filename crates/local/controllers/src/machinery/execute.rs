@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::expectations::Expected;
 use crate::action::{Action, Draft, Target};
 
-/// Does one turn's actions in order. After a failure only statuses and Events follow, so that a failure can
-/// be reported; the first failure is the turn's.
+/// Does one turn's actions in order. After a failure only statuses follow, which report it, and bindings; the
+/// first failure is the turn's.
 pub(crate) async fn execute(
     cluster: &Cluster,
     events: &EventRecorder,
@@ -17,8 +17,9 @@ pub(crate) async fn execute(
     let mut expected = Expected::default();
     let mut outcome = Ok(());
     for action in actions {
-        let goes_on = outcome.is_ok() || matches!(action, Action::ReplaceStatus { .. });
-        if !goes_on {
+        // A binding does not rest on what came before it, and one Pod must not hold up another.
+        let stands_alone = matches!(action, Action::ReplaceStatus { .. } | Action::Bind { .. });
+        if outcome.is_err() && !stands_alone {
             continue;
         }
         if let Err(error) = one(cluster, events, &mut expected, action).await
@@ -66,7 +67,7 @@ async fn one(cluster: &Cluster, events: &EventRecorder, expected: &mut Expected,
             expected.departure(&target);
             Ok(())
         }
-        Action::Bind { pod, node } => bind(cluster, expected, &pod, &node).await,
+        Action::Bind { pod, node } => bind(cluster, events, expected, &pod, &node).await,
         Action::Event {
             about,
             event_type,
@@ -121,7 +122,13 @@ async fn delete(cluster: &Cluster, target: &Target, mut deletion: Deletion) -> R
 }
 
 /// Binds a Pod. One that is gone or was bound by another needs nothing more.
-async fn bind(cluster: &Cluster, expected: &mut Expected, pod: &Target, node: &str) -> Result<(), Error> {
+async fn bind(
+    cluster: &Cluster,
+    events: &EventRecorder,
+    expected: &mut Expected,
+    pod: &Target,
+    node: &str,
+) -> Result<(), Error> {
     let binding = json!({
         "apiVersion": "v1", "kind": "Binding",
         "metadata": { "name": pod.key.name, "namespace": pod.key.namespace, "uid": pod.uid },
@@ -135,19 +142,19 @@ async fn bind(cluster: &Cluster, expected: &mut Expected, pod: &Target, node: &s
     // The answer to a binding has no revision, and the next placement must see this one.
     expected.revision(&pod.kind.plural, revision(&bound));
     match bound.pointer("/spec/nodeName").and_then(Value::as_str) {
-        Some(node) if !node.is_empty() => Ok(()),
+        Some(name) if name == node => {
+            let message = format!("Successfully assigned {} to {node}", pod.key);
+            events.record(pod.reference(), EventType::Normal, "Scheduled", &message);
+            Ok(())
+        }
+        Some(name) if !name.is_empty() => Ok(()),
         _ => outcome.map(drop),
     }
 }
 
 fn tell_created(events: &EventRecorder, owner: ObjectReference, target: &Target, error: Option<&Error>) {
     let (kind, name) = (&target.kind.kind, &target.key.name);
-    // Upstream says the kind in lower case for all but a Job of a CronJob.
-    let spoken = if kind == "Job" {
-        "job".to_owned()
-    } else {
-        kind.to_ascii_lowercase()
-    };
+    let spoken = kind.to_ascii_lowercase();
     match error {
         None => events.record(
             owner,

@@ -1,17 +1,18 @@
 //! Whatever the API answers, the end is the same, nothing is made twice, and then it is quiet.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cluster::{Patch, ResourceExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
-use crate::support::faults::Faults;
+use crate::support::faults::{Faults, Write};
 use crate::support::{TestCluster, key, ready};
 
 /// Seeds of fault plans; a failing one is printed and can be run alone.
-const SEEDS: std::ops::Range<u64> = 0..8;
+const SEEDS: std::ops::Range<u64> = 0..6;
 
 fn web(image: &str) -> Value {
     json!({
@@ -117,21 +118,58 @@ async fn an_idle_cluster_is_asked_almost_nothing() {
     assert_eq!(faults.writes(), writes, "no write in an hour");
 }
 
-/// Controllers that are killed at any moment and started anew bring about the same.
+/// Controllers die at every write of a rollout in turn, before or after it is done, and new ones finish it.
 #[tokio::test(start_paused = true)]
-async fn a_crash_at_any_moment_is_survived() {
-    for crash_after_milliseconds in (0..1500).step_by(150) {
-        let mut test = TestCluster::start().await;
-        test.create(web("v1")).await;
-        tokio::time::sleep(Duration::from_millis(crash_after_milliseconds)).await;
-        test.restart_controllers().await;
-        test.until(
-            &format!("v1 runs after a crash at {crash_after_milliseconds} ms"),
-            |_| runs(&test, "v1"),
-        )
-        .await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(test.pods().len(), 4);
-        assert_eq!(test.caches.replica_sets.all(Some("default")).len(), 1);
+async fn a_crash_at_any_write_is_survived() {
+    for write in [Write::NotDone, Write::Done] {
+        let mut nth = 1;
+        while survives(nth, write).await {
+            nth += 1;
+        }
+        assert!(nth > 10, "a rollout of two is more than {nth} writes");
     }
+}
+
+/// Whether there was an `nth` write.
+async fn survives(nth: u64, write: Write) -> bool {
+    let faults = Faults::crashing_at(nth, write);
+    let mut test = TestCluster::start_with(|service| faults.before(service)).await;
+    let ever = every_pod(&test);
+    let mut web = web("v1");
+    web["spec"]["replicas"] = json!(2);
+    test.create(web).await;
+    let case = format!("write {nth}, {write:?}");
+    let is_up = || test.pods().len() == 2 && ready(&test.pods()) == 2;
+    let crashed = tokio::select! {
+        () = faults.crashed() => true,
+        () = tokio::time::sleep(Duration::from_secs(20)) => false,
+    };
+    if !crashed {
+        assert!(is_up(), "{case}");
+        return false;
+    }
+    test.restart_controllers().await;
+    test.until(&case, |caches| {
+        let web = caches.deployments.get(&key("web"));
+        web.and_then(|web| web.status.clone()?.available_replicas) == Some(2)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(ever.lock().unwrap().len(), 2, "{case}: no Pod is made twice");
+    assert_eq!(test.caches.replica_sets.all(Some("default")).len(), 1, "{case}");
+    true
+}
+
+/// The uids of all Pods that there ever are from now on.
+fn every_pod(test: &TestCluster) -> Arc<Mutex<BTreeSet<String>>> {
+    let ever = Arc::new(Mutex::new(BTreeSet::new()));
+    let (seen, mut changes) = (ever.clone(), test.caches.pods.changes());
+    tokio::spawn(async move {
+        while let Some(change) = changes.next().await {
+            seen.lock()
+                .unwrap()
+                .extend(change.after.iter().filter_map(|pod| pod.uid()));
+        }
+    });
+    ever
 }

@@ -271,3 +271,33 @@ async fn owners_can_go_first_last_or_alone() {
         assert!(test.pods().iter().all(|pod| pod.owner_references().is_empty()));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_candidates_one_leads_and_the_other_follows_when_it_is_gone() {
+    use cluster::lease::{Election, Leadership, LeaseTimes, campaign};
+
+    let test = TestCluster::start().await;
+    let candidate = |name: &'static str| {
+        let (cluster, clock) = (test.cluster.clone(), test.clock.clone());
+        let (leadership_tx, leadership_rx) = tokio::sync::watch::channel(Leadership::Follower);
+        let election = Election::new(name, LeaseTimes::default());
+        let task = tokio::spawn(async move {
+            campaign(&cluster, ("default", "scale"), election, &*clock, leadership_tx).await;
+        });
+        (task, leadership_rx)
+    };
+    let (first, first_rx) = candidate("first");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (_second, second_rx) = candidate("second");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        (*first_rx.borrow(), *second_rx.borrow()),
+        (Leadership::Leader { term: 0 }, Leadership::Follower)
+    );
+
+    first.abort();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(*second_rx.borrow(), Leadership::Follower, "the lease has not run out");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(*second_rx.borrow(), Leadership::Leader { term: 1 });
+}

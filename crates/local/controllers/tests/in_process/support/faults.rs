@@ -10,6 +10,7 @@ use cluster::{Body, Cluster, Jitter};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use tokio::sync::Notify;
 use tower::{BoxError, Service, ServiceExt};
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
@@ -26,6 +27,15 @@ enum Fate {
     Doubtful,
     /// A watch is told to start over.
     Expired,
+    /// There is no answer any more, because the asker dies here.
+    Crash(Write),
+}
+
+/// Whether the write at which the asker dies is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    Done,
+    NotDone,
 }
 
 /// The plan of faults, the same for the same seed.
@@ -34,6 +44,8 @@ pub(crate) struct Faults {
     on: AtomicBool,
     injected: AtomicU64,
     writes: AtomicU64,
+    crash: Option<(u64, Write)>,
+    crashed: Notify,
 }
 
 impl Faults {
@@ -43,7 +55,22 @@ impl Faults {
             on: AtomicBool::new(true),
             injected: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            crash: None,
+            crashed: Notify::new(),
         })
+    }
+
+    /// No fault but one: the asker dies at its `nth` write, counted from 1.
+    pub(crate) fn crashing_at(nth: u64, write: Write) -> Arc<Self> {
+        let mut faults = Arc::into_inner(Self::seeded(0)).expect("nobody else has it yet");
+        faults.on = AtomicBool::new(false);
+        faults.crash = Some((nth, write));
+        Arc::new(faults)
+    }
+
+    /// Waits for the crash.
+    pub(crate) async fn crashed(&self) {
+        self.crashed.notified().await;
     }
 
     /// From now on everything is served.
@@ -75,7 +102,13 @@ impl Faults {
         // Events are written by their own task, which gives up by design.
         let is_event = request.uri().path().contains("/events");
         if is_write && !is_event {
-            self.writes.fetch_add(1, Ordering::SeqCst);
+            let nth = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+            if let Some((at, write)) = self.crash
+                && nth >= at
+            {
+                // After the first one the dead write nothing more.
+                return Fate::Crash(if nth == at { write } else { Write::NotDone });
+            }
         }
         if !self.on.load(Ordering::SeqCst) || is_event {
             return Fate::Served;
@@ -102,6 +135,13 @@ impl Faults {
             Fate::Lost => status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
             Fate::Expired => status(StatusCode::GONE, "Expired"),
             Fate::Served => answer(service, request).await,
+            Fate::Crash(write) => {
+                if write == Write::Done {
+                    answer(service, request).await;
+                }
+                self.crashed.notify_one();
+                std::future::pending().await
+            }
             Fate::Doubtful => {
                 answer(service, request).await;
                 status(StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
