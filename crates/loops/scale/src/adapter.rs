@@ -55,6 +55,8 @@ pub mod serve;
 
 pub mod flags;
 
+pub mod server;
+
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
 pub use config::Config;
