@@ -57,6 +57,8 @@ pub mod flags;
 
 pub mod server;
 
+mod run;
+
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
 pub use config::Config;
@@ -67,5 +69,6 @@ pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
 pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
 pub use rule::{Asked, Filter, Rule};
+pub use run::{CANNOT_START, run};
 pub use serve::MetricsService;
 pub use source::{MetricsQuery, ObjectLookup};
