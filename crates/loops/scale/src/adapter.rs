@@ -63,7 +63,7 @@ pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
 pub use config::Config;
 pub use discovery::{Offered, QueryStatus};
-pub use engine::{Adapter, AdapterOptions};
+pub use engine::{Adapter, AdapterOptions, Sharing};
 pub use objects::{ClusterObjects, PodCache, mapper_of};
 pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
