@@ -55,15 +55,20 @@ pub mod serve;
 
 pub mod flags;
 
+pub mod server;
+
+mod run;
+
 pub use association::Association;
 pub use compiled::{BAD_RULE, Compiled};
 pub use config::Config;
 pub use discovery::{Offered, QueryStatus};
-pub use engine::{Adapter, AdapterOptions};
+pub use engine::{Adapter, AdapterOptions, Sharing};
 pub use objects::{ClusterObjects, PodCache, mapper_of};
 pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
 pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
 pub use rule::{Asked, Filter, Rule};
+pub use run::{CANNOT_START, run};
 pub use serve::MetricsService;
 pub use source::{MetricsQuery, ObjectLookup};

@@ -23,6 +23,7 @@ pub mod advise;
 pub mod check;
 pub mod explain;
 pub mod quantity;
+pub mod scenario;
 pub mod selector;
 pub mod simulate;
 

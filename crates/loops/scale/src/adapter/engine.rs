@@ -39,7 +39,23 @@ pub struct AdapterOptions {
     pub values: ValuePolicy,
     /// How names become patterns.
     pub names: Names,
+    /// Who shares a query.
+    pub sharing: Sharing,
 }
+
+/// Who shares a query for a metric of selected objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// Those who ask for the same objects: queries are those of prometheus-adapter.
+    #[default]
+    Objects,
+    /// All who ask for the metric in a namespace: the number of queries does not grow with the number of autoscalers.
+    Namespace,
+}
+
+/// More names than this are asked for as a whole: a server refuses queries of some 16 KiB, and a pod's name has up to 63
+/// bytes.
+const NAMES_IN_QUERY_MAX: usize = 200;
 
 impl Default for AdapterOptions {
     /// The intervals of prometheus-adapter; answers are shared within a second, which no sync period notices.
@@ -50,6 +66,7 @@ impl Default for AdapterOptions {
             freshness: Duration::from_secs(1),
             values: ValuePolicy::default(),
             names: Names::default(),
+            sharing: Sharing::default(),
         }
     }
 }
@@ -170,6 +187,17 @@ impl Adapter {
         }
     }
 
+    /// A selection within a namespace is asked for as a whole where that is wanted, or where its names would not fit.
+    fn names_are(&self, request: &CustomRequest, names: usize, may_ask_for_all: bool) -> Names {
+        let is_selection = matches!(request.objects, Objects::Selected(_)) && !request.namespace.is_empty();
+        let wants_all = self.options.sharing == Sharing::Namespace || names > NAMES_IN_QUERY_MAX;
+        if is_selection && may_ask_for_all && wants_all {
+            Names::All
+        } else {
+            self.options.names
+        }
+    }
+
     async fn custom_values(&self, request: CustomRequest) -> Result<Vec<CustomValue>, Status> {
         let offered = self.offered();
         let registry = &offered.custom;
@@ -192,7 +220,7 @@ impl Adapter {
             namespace: &request.namespace,
             metric_selector: &request.metric_selector,
             names: &all,
-            names_are: self.options.names,
+            names_are: self.names_are(&request, all.len(), registry.may_ask_for_all(&info)),
         };
         let query = registry
             .query(&info, &asked)
@@ -386,3 +414,6 @@ impl Provider for Adapter {
         Box::pin(self.node_usages(request))
     }
 }
+
+#[cfg(test)]
+mod tests;

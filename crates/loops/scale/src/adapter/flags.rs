@@ -305,6 +305,11 @@ impl Flags {
         words.map(str::trim).filter(|word| !word.is_empty()).collect()
     }
 
+    /// Whether a flag was given at all.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// Whether a switch is on.
     pub fn is_on(&self, name: &str) -> bool {
         matches!(self.text(name), "true" | "1" | "t")

@@ -85,17 +85,15 @@ impl QueryArguments {
     /// Adds the objects that are asked for, grouped by their label. One name is compared, several are a pattern; `Exact`
     /// escapes what a pattern would read as more than a name.
     pub fn about(mut self, label: &str, names: &[&str], names_are: Names) -> Self {
-        let value = match names {
-            [name] => (*name).to_owned(),
-            names => {
-                let names = names.iter().map(|name| match names_are {
-                    Names::Verbatim => (*name).to_owned(),
-                    Names::Exact => name.replace('.', "\\."),
-                });
-                names.collect::<Vec<_>>().join("|")
+        let (sign, value) = match (names_are, names) {
+            (Names::All, _) => ("=~", ".+".to_owned()),
+            (_, [name]) => ("=", (*name).to_owned()),
+            (Names::Verbatim, names) => ("=~", names.join("|")),
+            (Names::Exact, names) => {
+                let escaped = names.iter().map(|name| name.replace('.', "\\."));
+                ("=~", escaped.collect::<Vec<_>>().join("|"))
             }
         };
-        let sign = if names.len() > 1 { "=~" } else { "=" };
         self.push(label, sign, &value);
         self.grouped_by(std::iter::once(label))
     }
@@ -146,4 +144,7 @@ pub enum Names {
     Verbatim,
     /// Only these names match.
     Exact,
+    /// All objects match, and whoever asked picks theirs from the answer: one query for all who ask about a metric in a
+    /// namespace, of a length that does not grow with the number of objects.
+    All,
 }

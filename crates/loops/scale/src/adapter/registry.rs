@@ -106,6 +106,13 @@ impl CustomRegistry {
         Some(rule.custom_query(series, &info.object, asked, &self.mapper))
     }
 
+    /// Whether a metric's query may ask for all objects at once.
+    pub fn may_ask_for_all(&self, info: &MetricInfo) -> bool {
+        self.metrics
+            .get(info)
+            .is_some_and(|behind| behind.rule.may_ask_for_all())
+    }
+
     /// The label of the answer that names the object.
     pub fn object_label(&self, info: &MetricInfo) -> Option<String> {
         let behind = self.metrics.get(info)?;

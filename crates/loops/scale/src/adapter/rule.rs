@@ -63,6 +63,7 @@ pub struct Rule {
     name_as: String,
     query: Template,
     namespaced: bool,
+    may_ask_for_all: bool,
 }
 
 impl Rule {
@@ -104,6 +105,9 @@ impl Rule {
             name_as,
             query: Template::parse(&rule.metrics_query).map_err(|error| format!("metricsQuery: {error}"))?,
             namespaced: rule.resources.namespaced.unwrap_or(true),
+            may_ask_for_all: rule.metrics_query.contains(".LabelMatchers")
+                && rule.metrics_query.contains(".GroupBy")
+                && !rule.metrics_query.contains(".LabelValuesByName"),
         })
     }
 
@@ -117,6 +121,11 @@ impl Rule {
         labels.dedup();
         let name = name.to_owned();
         Some(SeriesShape { name, labels })
+    }
+
+    /// Whether the query asks for objects by its matchers alone, so that it may ask for all of them at once.
+    pub fn may_ask_for_all(&self) -> bool {
+        self.may_ask_for_all
     }
 
     /// Whether a series of this name belongs to the rule, beyond the series query.
