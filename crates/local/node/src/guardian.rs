@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use client::{Guardian, MainProcess, Running, StartError, Streams};
-pub use protocol::{Interception, ProcessSpec};
+pub use protocol::{FilePlacement, Interception, ProcessSpec};
 pub use serve::run;
 pub use sweep::{Swept, sweep};
 

@@ -15,6 +15,7 @@ mod exec;
 mod memory;
 mod start;
 mod stats;
+mod volumes;
 mod writer;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use tokio::sync::{mpsc, watch};
 pub use exec::{ExecError, ExecSession};
 pub use stats::ContainerStats;
 
+use crate::front::FrontAddress;
 use crate::guardian::Guardian;
 use crate::image::{Host, Tree};
 use crate::lifecycle::{BackOffSettings, Moment};
@@ -135,6 +137,8 @@ pub(crate) struct Node {
     pub(crate) sink: Arc<dyn PodSink>,
     pub(crate) config: Arc<dyn ConfigSource>,
     pub(crate) builds: start::Builds,
+    mounting: tokio::sync::OnceCell<volumes::Mounting>,
+    front: std::sync::OnceLock<watch::Receiver<Vec<FrontAddress>>>,
     /// The clock that only goes forward: wall time at its start plus what has passed since.
     epoch: (Moment, Instant),
     pods: Mutex<HashMap<String, Entry>>,
@@ -150,7 +154,11 @@ struct Entry {
 
 /// What others may see of a Pod.
 pub(crate) struct PodShared {
+    /// The object as it was last seen.
+    pub(crate) pod: Mutex<Arc<Pod>>,
     pub(crate) network: Arc<PodNetwork>,
+    /// Turns true when the Pod must end.
+    pub(crate) stopping: watch::Sender<bool>,
     pub(crate) containers: Mutex<HashMap<String, ContainerShared>>,
 }
 
@@ -228,6 +236,8 @@ impl Kubelet {
             sink,
             config,
             builds: start::Builds::default(),
+            mounting: tokio::sync::OnceCell::new(),
+            front: std::sync::OnceLock::new(),
             epoch: (Moment::now(), Instant::now()),
             pods: Mutex::default(),
         });
@@ -235,6 +245,12 @@ impl Kubelet {
             tokio::spawn(memory::enforce(Arc::downgrade(&node)));
         }
         Kubelet { node }
+    }
+
+    /// Tells where Services are reached on this machine. It matters where calls are not intercepted: there the
+    /// variables `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT` of Pods started from now on name these addresses.
+    pub fn follow_front(&self, addresses: watch::Receiver<Vec<FrontAddress>>) {
+        let _ = self.node.front.set(addresses);
     }
 
     /// A Pod bound to this node was added or changed. Its deletion timestamp starts its end.
@@ -373,16 +389,16 @@ impl Node {
             .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid))
     }
 
-    /// The log of one start of a container, in the layout of `/var/log/pods`.
-    pub(crate) fn log_path(&self, pod: &PodRef, container: &str, attempt: u32) -> PathBuf {
+    /// The folder of a Pod's logs, in the layout of `/var/log/pods`.
+    pub(crate) fn log_directory(&self, pod: &PodRef) -> PathBuf {
         let folder = format!("{}_{}_{}", pod.namespace, pod.name, pod.uid);
+        self.settings.state_directory.join("logs").join(folder)
+    }
+
+    /// The log of one start of a container.
+    pub(crate) fn log_path(&self, pod: &PodRef, container: &str, attempt: u32) -> PathBuf {
         let count = attempt.saturating_sub(1);
-        self.settings
-            .state_directory
-            .join("logs")
-            .join(folder)
-            .join(container)
-            .join(format!("{count}.log"))
+        self.log_directory(pod).join(container).join(format!("{count}.log"))
     }
 }
 

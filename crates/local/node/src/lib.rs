@@ -12,6 +12,8 @@ pub mod logs;
 pub mod network;
 pub mod services;
 
+mod volumes;
+
 mod probes;
 mod procfs;
 mod resources;

@@ -28,6 +28,8 @@ mod plan;
 mod pod;
 mod probe;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use back_off::BackOffSettings;
 pub use container::{Signal, Termination};

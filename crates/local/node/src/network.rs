@@ -54,6 +54,8 @@ pub struct Network {
     services: Arc<Services>,
     pods: ArcSwap<HashMap<Ipv4Addr, Arc<PodNetwork>>>,
     allocator: std::sync::Mutex<address::Allocator>,
+    /// The host's ports that Pods were told to listen on, where calls are not intercepted.
+    allocated: std::sync::Mutex<std::collections::HashSet<u16>>,
     responder: Responder,
     #[cfg(target_os = "linux")]
     watchdog: supervise::Watchdog,
@@ -72,6 +74,7 @@ impl Network {
             services,
             pods: ArcSwap::default(),
             allocator: std::sync::Mutex::default(),
+            allocated: std::sync::Mutex::default(),
             responder,
             #[cfg(target_os = "linux")]
             watchdog: supervise::Watchdog::start()?,
@@ -115,8 +118,31 @@ impl Network {
         Some(pod)
     }
 
+    /// Chooses a port of the host for a declared one, where calls are not intercepted: the same if no program and
+    /// no other Pod has it, so that one Pod of each port may ignore what it is told.
+    ///
+    /// # Errors
+    /// When the host has no port left.
+    pub fn allocate_port(&self, pod: &PodNetwork, declared: u16) -> std::io::Result<u16> {
+        let mut allocated = self.allocated.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let is_free = |port: u16| std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+        let listener = match is_free(declared) {
+            Ok(listener) if !allocated.contains(&declared) => listener,
+            _ => is_free(0)?,
+        };
+        let port = listener.local_addr()?.port();
+        allocated.insert(port);
+        pod.allocate(declared, port);
+        Ok(port)
+    }
+
     /// Takes the Pod's address back.
     pub fn detach(&self, pod: &PodNetwork) {
+        let mut allocated = self.allocated.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for port in pod.allocated() {
+            allocated.remove(&port);
+        }
+        drop(allocated);
         self.pods.rcu(|pods| {
             let mut pods = HashMap::clone(pods);
             pods.remove(&pod.internal);

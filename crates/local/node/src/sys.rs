@@ -6,6 +6,7 @@
 //!
 //! * [`frames`]: length-prefixed messages over a Unix stream, with descriptors (`SCM_RIGHTS`);
 //! * [`process`]: fork, exec, wait, kill, sessions, parent-death signals, sub-reapers;
+//! * [`mounts`] (Linux): a private view of the file system;
 //! * [`seccomp`] (Linux): the filter and its notification listener;
 //! * [`target`] (Linux): memory and sockets of another process;
 //! * [`socket`] (Linux): the few socket calls that `std` does not offer on a bare descriptor.
@@ -13,6 +14,8 @@
 #![allow(unsafe_code, reason = "this is the reviewed module; see the essay above")]
 
 pub(crate) mod frames;
+#[cfg(target_os = "linux")]
+pub(crate) mod mounts;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod seccomp;

@@ -72,10 +72,32 @@ impl ConfigSource for Config {
     }
 }
 
+/// The state folder as a source tree, looked at when asked.
+struct LateTree(std::path::PathBuf);
+
+impl node::image::Tree for LateTree {
+    fn root(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn find(&self, is_wanted: &dyn Fn(&str) -> bool) -> Vec<std::path::PathBuf> {
+        HostTree::around(&self.0).find(is_wanted)
+    }
+
+    fn read(&self, path: &std::path::Path) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    fn exists(&self, path: &std::path::Path) -> bool {
+        path.exists()
+    }
+}
+
 struct Cluster {
     kubelet: Kubelet,
     sink: Arc<Sink>,
     services: Arc<Services>,
+    network: Arc<Network>,
     _state: tempfile::TempDir,
 }
 
@@ -83,10 +105,10 @@ impl Cluster {
     fn new() -> Option<Self> {
         let guardian = support::guardian();
         let mode = probe_mode(&guardian);
-        if let Mode::AllocatedPorts { reason } = &mode {
-            eprintln!("not run here: {reason}");
-            return None;
-        }
+        support::is_intercepted(&mode).then(|| Self::with_mode(guardian, mode))
+    }
+
+    fn with_mode(guardian: node::guardian::Guardian, mode: Mode) -> Self {
         let services = Services::new();
         let network = Network::start(Arc::clone(&services)).unwrap();
         let state = tempfile::tempdir().unwrap();
@@ -105,19 +127,20 @@ impl Cluster {
         };
         let parts = Parts {
             guardian,
-            network,
+            network: network.clone(),
             mode,
-            tree: Arc::new(HostTree::around(state.path())),
+            tree: Arc::new(LateTree(state.path().canonicalize().unwrap())),
             host: Arc::new(HostMachine),
             sink: sink.clone(),
             config: Arc::new(Config),
         };
-        Some(Cluster {
+        Cluster {
             kubelet: Kubelet::new(settings, parts),
             sink,
             services,
+            network,
             _state: state,
-        })
+        }
     }
 
     fn pod(name: &str, spec: serde_json::Value) -> Pod {
@@ -385,4 +408,160 @@ async fn a_container_above_its_memory_limit_is_killed_and_says_so() {
         .terminated
         .unwrap();
     assert_eq!((ended.exit_code, ended.reason.as_deref()), (137, Some("OOMKilled")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn volumes_are_seen_at_their_paths() {
+    let Some(cluster) = Cluster::new() else { return };
+    let script = "cat /etc/flyball-test/settings/GREETING /new/root/GREETING; echo; \
+                  echo kept > /var/lib/flyball-test/file; cat /var/lib/flyball-test/file /scratch-of-test/none; \
+                  touch /etc/flyball-test/settings/x || echo read-only; ls /etc/hostname /usr/bin/env";
+    let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
+    let spec = json!({
+        "restartPolicy": "Never",
+        "volumes": [
+            {"name": "settings", "configMap": {"name": "settings"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+            {"name": "scratch", "emptyDir": {}}
+        ],
+        "containers": [{
+            "name": "main",
+            "image": "x",
+            "command": ["sh", "-c", script],
+            "volumeMounts": [
+                mount("settings", "/etc/flyball-test/settings"), mount("settings", "/new/root"),
+                mount("data", "/var/lib/flyball-test"), mount("scratch", "/scratch-of-test")
+            ]
+        }]
+    });
+    cluster.kubelet.apply(Cluster::pod("reader", spec));
+    cluster
+        .until("the end", |recorded| {
+            let phase = recorded.statuses.get("reader")?.phase.clone()?;
+            (phase == "Succeeded" || phase == "Failed").then_some(())
+        })
+        .await;
+    let rewritten = cluster
+        .sink
+        .recorded
+        .lock()
+        .unwrap()
+        .events
+        .iter()
+        .any(|(_, reason, _)| *reason == "MountsRewritten");
+    let is_known = std::env::var_os("FLYBALL_TEST_WITHOUT_MOUNTS").is_some();
+    assert!(
+        !rewritten || is_known,
+        "no mount namespace (set FLYBALL_TEST_WITHOUT_MOUNTS where that is so)"
+    );
+    if rewritten {
+        return;
+    }
+    let log = cluster.log("reader", LogOptions::default()).await;
+    assert!(log.starts_with("hellohello\nkept\n"), "{log}");
+    assert!(log.contains("read-only") && log.contains("/usr/bin/env"), "{log}");
+    assert!(!std::path::Path::new("/etc/flyball-test").exists() && !std::path::Path::new("/new").exists());
+    let kept = cluster._state.path().join("claims/default/data/file");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "kept\n");
+}
+
+/// Where nothing may be intercepted, replicas get ports of the host and find Services by variables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_interception_ports_are_allocated() {
+    let mode = Mode::AllocatedPorts {
+        reason: "a test".into(),
+    };
+    let cluster = Cluster::with_mode(support::guardian(), mode);
+    let network = cluster.network.clone();
+    let front = node::front::Front::start(network, 0).await.unwrap();
+    cluster.kubelet.follow_front(front.addresses());
+    let mut endpoints = Vec::new();
+    for name in ["web-0", "web-1"] {
+        let mut pod = server(name);
+        // The program listens where it is told.
+        pod.spec.as_mut().unwrap().containers[0]
+            .env
+            .as_mut()
+            .unwrap()
+            .retain(|variable| variable.name != "PORT");
+        cluster.kubelet.apply(pod);
+        let address = cluster.until_ready(name).await.parse().unwrap();
+        endpoints.push(Endpoint {
+            address,
+            port: 8080,
+            hostname: None,
+            ready: true,
+        });
+    }
+    cluster.services.replace(Table::new([ClusterService {
+        namespace: "default".into(),
+        name: "web".into(),
+        kind: ServiceKind::Cluster("10.96.0.7".parse().unwrap()),
+        ports: vec![ServicePort {
+            name: None,
+            port: 80,
+            protocol: Protocol::Tcp,
+            endpoints,
+        }],
+        affinity: None,
+    }]));
+    front.addresses().wait_for(|all| !all.is_empty()).await.unwrap();
+    let address = "$(WEB_SERVICE_HOST):$(WEB_SERVICE_PORT)";
+    cluster.kubelet.apply(Cluster::pod(
+        "client",
+        json!({
+            "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "x", "command": [support::fixture(), "get", address, "2"]}]
+        }),
+    ));
+    cluster.until_phase("client", "Succeeded").await;
+    let log = cluster.log("client", LogOptions::default()).await;
+    let mut names: Vec<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["web-0", "web-1"], "{log}");
+    let told = cluster
+        .sink
+        .recorded
+        .lock()
+        .unwrap()
+        .events
+        .iter()
+        .any(|(_, reason, _)| *reason == "PortAllocated");
+    assert!(told, "the user hears of a port that is not the declared one");
+    cluster.kubelet.shutdown(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_must_end_does_not_wait_for_its_build() {
+    let Some(cluster) = Cluster::new() else { return };
+    // A cargo package whose build script takes an hour.
+    let folder = cluster._state.path().join("slow");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::write(
+        folder.join("Cargo.toml"),
+        "[package]\nname = \"slow\"\nedition = \"2024\"\n[workspace]\n",
+    )
+    .unwrap();
+    std::fs::write(folder.join("src/main.rs"), "fn main() {}").unwrap();
+    std::fs::write(
+        folder.join("build.rs"),
+        "fn main() { std::thread::sleep(std::time::Duration::from_secs(3600)) }",
+    )
+    .unwrap();
+    let slow = std::time::Instant::now();
+    cluster.kubelet.apply(Cluster::pod(
+        "slow",
+        json!({"containers": [{"name": "main", "image": "acme/slow:1"}]}),
+    ));
+    cluster
+        .until("it is built", |recorded| {
+            recorded
+                .events
+                .iter()
+                .any(|(_, reason, _)| *reason == "Building")
+                .then_some(())
+        })
+        .await;
+    cluster.kubelet.shutdown(Duration::from_secs(1)).await;
+    assert!(slow.elapsed() < Duration::from_secs(10), "{:?}", slow.elapsed());
 }

@@ -123,3 +123,34 @@ fn the_mode_is_found_by_trying() {
         Mode::Intercepted(_)
     ));
 }
+
+#[test]
+fn a_privileged_port_needs_no_privilege() {
+    let Some(bench) = Bench::new() else { return };
+    let servers = [bench.serve("web-0", "0.0.0.0:80"), bench.serve("web-1", "[::]:80")];
+    for (index, server) in servers.iter().enumerate() {
+        let (_, output) = bench.run("client", &["get", &format!("{}:80", server.pod.api), "1"]);
+        assert!(output.starts_with(&format!("web-{index} ")), "{output}");
+    }
+}
+
+/// Interpreters and their own ways of resolving and binding; each is skipped only where it is not installed.
+#[test]
+fn python_serves_and_asks_by_name() {
+    let Some(bench) = Bench::new() else { return };
+    let python = std::path::Path::new("/usr/bin/python3");
+    if !python.exists() {
+        return;
+    }
+    let server = bench.start_program("py", python, &["-u", "-m", "http.server", "8080"]);
+    let endpoint = [server.pod.api];
+    bench.services.replace(web(&bench, &endpoint, true));
+    let script = "import urllib.request,time\n\
+        for _ in range(100):\n  \
+        try: print(urllib.request.urlopen('http://web/').status); break\n  \
+        except OSError: time.sleep(0.05)";
+    let mut client = bench.start_program("client", python, &["-c", script]);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut client.output, &mut text).unwrap();
+    assert_eq!(text, "200\n");
+}

@@ -22,7 +22,12 @@ pub(super) struct Forwarder {
 /// Starts a forwarder; none when no port can be had, which is logged.
 pub(super) async fn start(shared: &Arc<Shared>, key: &ServicePortKey) -> Option<Forwarder> {
     let (namespace, name, port) = key;
-    let ip = shared.address_of(namespace, name)?;
+    // Only Linux has all of 127.0.0.0/8 without being asked.
+    let ip = if cfg!(target_os = "linux") {
+        shared.address_of(namespace, name)?
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
     let listener = match listen(ip, *port).await {
         Ok(listener) => listener,
         Err(error) => {

@@ -116,6 +116,10 @@ fn become_program(keeper: Pid, spec: &ProcessSpec, streams: [OwnedFd; 3], socket
         for (number, stream) in (0..).zip(&streams) {
             process::install(stream.as_fd(), number).map_err(step("streams"))?;
         }
+        #[cfg(target_os = "linux")]
+        crate::sys::mounts::place(&spec.placements).map_err(step("mounts"))?;
+        // Entering a user namespace may have cleared it.
+        process::die_with_parent(keeper).map_err(step("keeper"))?;
         std::env::set_current_dir(&spec.working_directory).map_err(step("working directory"))?;
         let image = Image::new(spec).map_err(step("arguments"))?;
         let listener = listen(spec.interception).map_err(step("network"))?;

@@ -15,6 +15,17 @@ pub enum Interception {
     NetworkAndOpens,
 }
 
+/// A folder or file shown to the process at a path of its own (Linux, in a private mount namespace).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlacement {
+    /// Where it is.
+    pub source: PathBuf,
+    /// Where the process sees it; an absolute path.
+    pub target: PathBuf,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
 /// A process to start: everything resolved, nothing left to look up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
@@ -28,6 +39,8 @@ pub struct ProcessSpec {
     pub working_directory: PathBuf,
     /// Network interception.
     pub interception: Interception,
+    /// What it sees at paths of its own; with none it shares the host's view.
+    pub placements: Vec<FilePlacement>,
 }
 
 /// `up` to guardian. `Start` carries four descriptors: stdin, stdout, stderr, set-up socket.

@@ -14,7 +14,7 @@ use crate::guardian::MainProcess;
 use crate::lifecycle::{
     Action, Addresses, Event, HookKind, Moment, PodMachine, PodPlan, ProbeKind, ProbeResult, Signal,
 };
-use crate::network::HostNetwork;
+use crate::network::{HostNetwork, Mode};
 use crate::probes::{Place, Question, ask};
 
 /// What a Pod's task is told.
@@ -69,13 +69,21 @@ pub(super) fn spawn(
     pod: Pod,
 ) -> Result<(mpsc::UnboundedSender<Message>, Arc<PodShared>), &'static str> {
     let on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
-    let host = if on_host { HostNetwork::Yes } else { HostNetwork::No };
+    let is_native = matches!(node.mode, Mode::AllocatedPorts { .. });
+    let host = if on_host || is_native {
+        HostNetwork::Yes
+    } else {
+        HostNetwork::No
+    };
     let network = node
         .network
         .attach(&pod_ref.namespace, &pod_ref.name, host)
         .ok_or("all addresses are in use")?;
+    let pod = Arc::new(pod);
     let shared = Arc::new(PodShared {
+        pod: Mutex::new(Arc::clone(&pod)),
         network,
+        stopping: tokio::sync::watch::Sender::new(false),
         containers: Mutex::default(),
     });
     // Unbounded, because its senders are this node itself: each sends a bounded number of events per action.
@@ -85,7 +93,7 @@ pub(super) fn spawn(
         node: Arc::clone(node),
         writer: Writer::spawn(Arc::clone(&node.sink), pod_ref.clone()),
         pod_ref,
-        pod: Arc::new(pod),
+        pod,
         machine,
         shared: Arc::clone(&shared),
         messages_tx: messages_tx.clone(),
@@ -121,6 +129,7 @@ impl Actor {
         match message {
             Message::Updated(pod) => {
                 self.pod = Arc::new(*pod);
+                *lock(&self.shared.pod) = Arc::clone(&self.pod);
                 let pod = Arc::clone(&self.pod);
                 self.on_pod(&pod);
             }
@@ -216,6 +225,9 @@ impl Actor {
 
     /// One turn of the machine: event in, actions out, status written.
     fn step(&mut self, event: Event) {
+        if matches!(event, Event::Stop { .. }) {
+            self.shared.stopping.send_replace(true);
+        }
         let now = self.node.now();
         for action in self.machine.on_event(event, now) {
             self.act(action);
@@ -407,15 +419,11 @@ impl Actor {
             self.writer.delete_object();
         }
         let directory = self.node.pod_directory(&self.pod_ref);
-        let logs = self
-            .node
-            .log_path(&self.pod_ref, "", 1)
-            .parent()
-            .map(std::path::Path::to_owned);
+        let logs = self.node.log_directory(&self.pod_ref);
         let is_deleted = self.object_fate == ObjectFate::Deleted;
         tokio::task::spawn_blocking(move || {
             let _ = std::fs::remove_dir_all(directory);
-            if let (true, Some(logs)) = (is_deleted, logs.as_ref().and_then(|logs| logs.parent())) {
+            if is_deleted {
                 let _ = std::fs::remove_dir_all(logs);
             }
         });

@@ -8,12 +8,17 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::actor::Message;
+use super::volumes::{self, Mounting};
 use super::{ContainerShared, Node, PodRef, PodShared, lock};
 use crate::environment::{self, Configuration, Sources, expand};
+use crate::front::FrontAddress;
 use crate::guardian::{Interception, MainProcess, ProcessSpec, StartError, Streams};
 use crate::image::{BuildStep, Request, Resolution, resolve};
 use crate::lifecycle::{Event, StartFailure};
 use crate::logs::{LogFile, Stream, copy_stream};
+use crate::network::Mode;
+use crate::services::Table;
+use crate::volumes::rewrite;
 
 /// A container that was started.
 pub(super) struct Launched {
@@ -91,9 +96,17 @@ impl Start {
         let resolution = self.resolve()?;
         let environment = self.environment(&resolution).await?;
         if let Some(build) = &resolution.build {
-            self.build(build, &log).await?;
+            let mut stopping = self.shared.stopping.subscribe();
+            // A Pod that must end does not wait for its build.
+            tokio::select! {
+                built = self.build(build, &log) => built?,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    return Err(failure("Stopped", "the Pod ended before its program was built".to_owned()));
+                }
+            }
         }
         let spec = self.spec(&resolution, environment)?;
+        let spec = self.with_volumes(spec).await?;
         self.write_network_files();
         let (read, streams) = streams().map_err(|error| failure("CreateContainerError", error.to_string()))?;
         for (descriptor, stream) in read.into_iter().zip([Stream::Stdout, Stream::Stderr]) {
@@ -139,21 +152,72 @@ impl Start {
             self.make_directory("tmp")?.to_string_lossy().into_owned(),
         ));
         host.extend(resolution.environment.iter().cloned());
+        if let Mode::AllocatedPorts { reason } = &self.node.mode {
+            host.extend(self.allocate_ports(reason)?);
+        }
         let pod_ip = self.shared.network.api.to_string();
-        self.node
-            .network
-            .services()
-            .read(|services| {
-                let sources = Sources {
-                    pod: &self.pod,
-                    pod_ip: Some(&pod_ip),
-                    host_ip: &self.node.settings.host_ip,
-                    configuration: &configuration,
-                    services,
-                };
-                environment::compose(&self.container, sources, host)
-            })
+        let services = self.reachable_services();
+        let sources = Sources {
+            pod: &self.pod,
+            pod_ip: Some(&pod_ip),
+            host_ip: &self.node.settings.host_ip,
+            configuration: &configuration,
+            services: &services,
+        };
+        environment::compose(&self.container, sources, host)
             .map_err(|error| failure("CreateContainerConfigError", error.to_string()))
+    }
+
+    /// The Services as this Pod can reach them: by cluster address where its calls are intercepted.
+    fn reachable_services(&self) -> Arc<Table> {
+        let table = self.node.network.services().table();
+        match (&self.node.mode, self.node.front.get()) {
+            (Mode::AllocatedPorts { .. }, Some(front)) => {
+                let front = front.borrow();
+                Arc::new(table.placed(|namespace, name, port| {
+                    let is_it = |at: &&FrontAddress| at.namespace == namespace && at.service == name && at.port == port;
+                    front.iter().find(is_it).map(|found| found.address)
+                }))
+            }
+            _ => table,
+        }
+    }
+
+    /// Without interception two programs cannot have one port: each declared port gets one of the host, the first is
+    /// told as `PORT`, all as `PORT_NAME`.
+    fn allocate_ports(&self, reason: &str) -> Result<Vec<(String, String)>, StartFailure> {
+        let network = &self.shared.network;
+        let mut variables = Vec::new();
+        for port in self.container.ports.iter().flatten() {
+            let Ok(declared) = u16::try_from(port.container_port) else {
+                continue;
+            };
+            let real = match network.allocated_for(declared) {
+                Some(real) => real,
+                None => self
+                    .node
+                    .network
+                    .allocate_port(network, declared)
+                    .map_err(|error| failure("CreateContainerError", error.to_string()))?,
+            };
+            if variables.is_empty() {
+                variables.push(("PORT".to_owned(), real.to_string()));
+            }
+            if let Some(name) = &port.name {
+                variables.push((
+                    format!("PORT_{}", name.to_uppercase().replace('-', "_")),
+                    real.to_string(),
+                ));
+            }
+            if real != declared {
+                let why = format!(
+                    "Port {declared} is taken on this machine and calls are not intercepted ({reason}): the program \
+                     must listen on $PORT, which is {real}"
+                );
+                self.report("PortAllocated", why);
+            }
+        }
+        Ok(variables)
     }
 
     fn make_directory(&self, name: &str) -> Result<PathBuf, StartFailure> {
@@ -189,7 +253,51 @@ impl Start {
             environment,
             working_directory,
             interception: self.node.mode.interception(),
+            placements: Vec::new(),
         })
+    }
+
+    /// Shows the container its volumes, or tells it where they are.
+    async fn with_volumes(&self, mut spec: ProcessSpec) -> Result<ProcessSpec, StartFailure> {
+        if self.container.volume_mounts.iter().flatten().next().is_none() {
+            return Ok(spec);
+        }
+        let network = &self.shared.network;
+        let placements = volumes::prepare(
+            &self.node,
+            &self.pod_ref,
+            &self.pod,
+            network,
+            &self.container,
+            &spec.environment,
+        )
+        .await
+        .map_err(|why| failure("FailedMount", why))?;
+        if self.node.mounting().await == Mounting::Namespace {
+            spec.placements = placements;
+            return Ok(spec);
+        }
+        let mut rewritten = 0;
+        let values = spec.environment.iter_mut().map(|(_, value)| value);
+        for text in spec.arguments.iter_mut().skip(1).chain(values) {
+            if let Some(new) = rewrite(text, &placements) {
+                *text = new;
+                rewritten += 1;
+            }
+        }
+        let paths: Vec<String> = placements
+            .iter()
+            .map(|placement| placement.target.display().to_string())
+            .collect();
+        self.report(
+            "MountsRewritten",
+            format!(
+                "This machine allows no mount namespace: {} are not there for the program; {rewritten} arguments and \
+                 variables were rewritten to the volumes' folders",
+                paths.join(", ")
+            ),
+        );
+        Ok(spec)
     }
 
     fn write_network_files(&self) {
@@ -328,7 +436,9 @@ pub(super) async fn start_process(
 
 /// Runs a build to its end on the host's own network; returns its exit code.
 async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Result<i32, String> {
-    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment: Vec<(String, String)> = variables.collect();
     let path = std::env::var("PATH").unwrap_or_default();
     let program = find_program(&step.argv[0], &path, &step.working_directory)
         .ok_or_else(|| format!("the build needs {}, which this machine does not have", step.argv[0]))?;
@@ -338,6 +448,7 @@ async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Re
         environment,
         working_directory: step.working_directory.clone(),
         interception: Interception::None,
+        placements: Vec::new(),
     };
     let (read, streams) = streams().map_err(|error| error.to_string())?;
     for (descriptor, stream) in read.into_iter().zip([Stream::Stdout, Stream::Stderr]) {
@@ -348,7 +459,17 @@ async fn run_build(node: &Arc<Node>, step: &BuildStep, log: &Arc<LogFile>) -> Re
     let running = started
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;
+    let _end = EndOnDrop(running.main);
     running.ended.await.map_err(|error| error.to_string())
+}
+
+/// Ends a build that nobody waits for any more.
+struct EndOnDrop(MainProcess);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.signal(libc::SIGTERM);
+    }
 }
 
 /// A program by path or on a `PATH`.

@@ -72,6 +72,8 @@ pub(super) struct Running {
 /// A stop under way.
 #[derive(Debug, Clone, Copy)]
 struct Stopping {
+    /// By when the shortest wish so far wants it to be over.
+    wanted_by: Moment,
     /// When SIGKILL is due; none once it was sent.
     kill_at: Option<Moment>,
     /// The preStop hook runs.
@@ -272,10 +274,15 @@ impl Container {
             State::Running(running) => {
                 let kill_at = now + grace;
                 match &mut running.stopping {
-                    Some(stopping) => stopping.kill_at = stopping.kill_at.map(|known| known.min(kill_at)),
+                    Some(stopping) if kill_at < stopping.wanted_by => {
+                        stopping.wanted_by = kill_at;
+                        stopping.kill_at = stopping.kill_at.map(|known| known.min(kill_at));
+                    }
+                    Some(_) => {}
                     None => {
                         let in_hook = has_hook && !grace.is_zero();
                         running.stopping = Some(Stopping {
+                            wanted_by: kill_at,
                             kill_at: Some(kill_at),
                             in_hook,
                         });

@@ -326,8 +326,10 @@ impl PodMachine {
             if matches!(container.state, State::Waiting) {
                 container.start(out);
             }
-            let passed = match (&container.state, container.plan.role) {
-                (State::Ended(ended), Role::Init) => ended.code == 0,
+            let passed = match (container.plan.role, &container.state) {
+                (Role::Init, State::Ended(ended)) => ended.code == 0,
+                (Role::Init, _) => false,
+                // Once all have started, a sidecar that starts again holds nobody up.
                 _ => container.is_started() || self.initialized,
             };
             if !passed {

@@ -89,6 +89,7 @@ fn probe(guardian: &Guardian) -> Result<(), String> {
         environment: Vec::new(),
         working_directory: "/".into(),
         interception: Interception::NetworkAndOpens,
+        placements: Vec::new(),
     };
     let mut served = Ok(());
     let running = guardian.start(spec, &streams, |listener| served = network.serve(&pod, listener));

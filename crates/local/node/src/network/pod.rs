@@ -100,7 +100,10 @@ impl PodNetwork {
                 self.internal,
                 self.recorded(protocol, Scope::Mesh, port).unwrap_or(port),
             ),
-            HostNetwork::Yes => SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+            HostNetwork::Yes => {
+                let real = self.recorded(protocol, Scope::Mesh, port).unwrap_or(port);
+                SocketAddrV4::new(Ipv4Addr::LOCALHOST, real)
+            }
         }
     }
 
@@ -112,6 +115,25 @@ impl PodNetwork {
                 self.recorded(protocol, scope, port)?,
             ))
         })
+    }
+
+    /// Notes that the Pod's program was told to listen on `real` where its specification says `declared`.
+    pub(super) fn allocate(&self, declared: u16, real: u16) {
+        self.record(Protocol::Tcp, Scope::Mesh, declared, real);
+    }
+
+    /// The real port that was allocated for a declared one.
+    #[must_use]
+    pub fn allocated_for(&self, declared: u16) -> Option<u16> {
+        self.recorded(Protocol::Tcp, Scope::Mesh, declared)
+    }
+
+    /// The real ports that were allocated to it.
+    pub(super) fn allocated(&self) -> Vec<u16> {
+        match self.host {
+            HostNetwork::Yes => lock(&self.ports).values().copied().collect(),
+            HostNetwork::No => Vec::new(),
+        }
     }
 
     /// Where this machine reaches a port that the Pod bound on its own `localhost`.

@@ -147,6 +147,23 @@ impl Table {
         }))
     }
 
+    /// The same Services at other addresses and ports: for programs that cannot use cluster addresses. Services that
+    /// `place` does not know are left out.
+    #[must_use]
+    pub fn placed(&self, place: impl Fn(&str, &str, u16) -> Option<std::net::SocketAddrV4>) -> Self {
+        Table::new(self.services().filter_map(|service| {
+            let mut moved = service.clone();
+            for port in &mut moved.ports {
+                let address = place(&service.namespace, &service.name, port.port);
+                if let Some(address) = address {
+                    moved.kind = ServiceKind::Cluster(*address.ip());
+                    port.port = address.port();
+                }
+            }
+            (moved != *service).then_some(moved)
+        }))
+    }
+
     /// A Service by name.
     #[must_use]
     pub fn service(&self, namespace: &str, name: &str) -> Option<&ClusterService> {
