@@ -130,7 +130,8 @@ impl Parser {
     fn values(&mut self) -> Result<BTreeSet<String>, SelectorError> {
         let open = self.next();
         if open != Token::Symbol("(") {
-            return expected(&open, "'('");
+            // Upstream leaves the comma out here.
+            return Err(SelectorError(format!("found '{}' expected: '('", open.text())));
         }
         let mut values = BTreeSet::new();
         loop {

@@ -118,7 +118,7 @@ impl Managers {
             let paths = entry.set.intersection(fields).paths();
             conflicts.extend(paths.into_iter().map(|path| (entry.title(), path)));
         }
-        conflicts.sort();
+        conflicts.sort_by(|(left, _), (right, _)| left.cmp(right));
         conflicts
     }
 

@@ -151,11 +151,11 @@ impl FieldSet {
         }
     }
 
-    /// All paths, in order.
+    /// All paths: at each place first what is owned there, then what lies below.
     pub(super) fn paths(&self) -> Vec<Vec<String>> {
         fn walk(set: &FieldSet, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-            if set.member && !path.is_empty() {
-                found.push(path.clone());
+            for (step, _) in set.children.iter().filter(|(_, child)| child.member) {
+                found.push([path.as_slice(), std::slice::from_ref(step)].concat());
             }
             for (step, child) in &set.children {
                 path.push(step.clone());
@@ -225,9 +225,9 @@ mod tests {
             [
                 ".metadata.labels",
                 ".metadata.labels.app",
+                ".spec.replicas",
                 ".spec.ports[port=80,protocol=\"TCP\"]",
                 ".spec.ports[port=80,protocol=\"TCP\"].port",
-                ".spec.replicas",
             ]
         );
         let reordered = json!({"f:spec": {"f:ports": {"k:{\"protocol\":\"TCP\",\"port\":80}": {}}}});

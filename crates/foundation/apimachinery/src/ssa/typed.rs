@@ -295,40 +295,57 @@ fn merge_at(schema: Option<&Schema>, old: &Value, new: &Value) -> Value {
     }
 }
 
-/// Elements that only the older list has keep their places; the others come in the order of the newer list.
+/// Elements that only the older list has keep their places; shared ones come in the order of the newer list.
+///
+/// Two cursors run over both lists; `next_shared` is the shared element whose turn it is.
 fn merge_lists(schema: Option<&Schema>, left: &[Value], right: &[Value]) -> Vec<Value> {
-    let step = |item: &Value| element(schema, item);
-    let (left_steps, right_steps): (Vec<_>, Vec<_>) =
-        (left.iter().map(step).collect(), right.iter().map(step).collect());
-    let mut merged = Vec::new();
-    let mut done = vec![false; right.len()];
-    let mut next = 0;
-    let mut take = |place: usize, merged: &mut Vec<Value>| {
-        if !std::mem::replace(&mut done[place], true) {
-            let old = left_steps.iter().position(|known| *known == right_steps[place]);
-            merged.push(match old {
-                Some(old) => merge_at(items(schema), &left[old], &right[place]),
-                None => right[place].clone(),
-            });
-        }
+    let steps = |list: &[Value]| -> Vec<Option<String>> { list.iter().map(|item| element(schema, item)).collect() };
+    let (left_steps, right_steps) = (steps(left), steps(right));
+    let place_in = |steps: &[Option<String>], step: &Option<String>| steps.iter().position(|known| known == step);
+    let laid_over = |place: usize| match place_in(&left_steps, &right_steps[place]) {
+        Some(old) => merge_at(items(schema), &left[old], &right[place]),
+        None => right[place].clone(),
     };
-    for (place, old) in left.iter().enumerate() {
-        match right_steps.iter().position(|known| *known == left_steps[place]) {
-            None => merged.push(old.clone()),
-            Some(_) => {
-                // One shared element out of the older list lets the next one of the newer list in, with all that precede it.
-                while next < right.len() {
-                    let shared = left_steps.contains(&right_steps[next]);
-                    take(next, &mut merged);
-                    next += 1;
-                    if shared {
-                        break;
-                    }
+    let mut shared = right_steps.iter().filter(|step| left_steps.contains(step));
+    let mut next_shared = shared.next();
+    let mut taken = vec![false; right.len()];
+    let mut merged = Vec::new();
+    let (mut l, mut r) = (0, 0);
+    while l < left.len() || r < right.len() {
+        let (old, new) = (left_steps.get(l), right_steps.get(r));
+        if let (Some(old), Some(new)) = (old, new) {
+            if old == new {
+                merged.push(laid_over(r));
+                taken[r] = true;
+                (l, r) = (l + 1, r + 1);
+                next_shared = shared.next();
+                continue;
+            }
+            if right_steps.contains(old) && next_shared.is_some_and(|next| next != old) {
+                l += 1;
+                continue;
+            }
+        }
+        if let Some(old) = old {
+            match place_in(&right_steps, old) {
+                None => {
+                    merged.push(left[l].clone());
+                    l += 1;
+                    continue;
                 }
+                Some(place) if taken[place] => l += 1,
+                Some(_) => {}
+            }
+        }
+        if let Some(new) = new {
+            merged.push(laid_over(r));
+            taken[r] = true;
+            r += 1;
+            if next_shared == Some(new) {
+                next_shared = shared.next();
             }
         }
     }
-    (next..right.len()).for_each(|place| take(place, &mut merged));
     merged
 }
 
