@@ -6,7 +6,7 @@ use apimachinery::resources::{GroupVersion, GroupVersionResource};
 use apimachinery::status::Status;
 use serde_json::{Value, json};
 
-use crate::registry::{Registry, Target, WriteOptions};
+use crate::registry::{Registry, Target, WriteOptions, timestamp};
 
 /// The namespaces of a fresh cluster.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -31,6 +31,17 @@ pub(crate) fn endpoint(registry: &Registry, address: SocketAddr) {
 /// Stores an object of the server itself as it must be now, whatever is there.
 fn replace(registry: &Registry, resource: &GroupVersionResource, namespace: &str, object: Value) -> Result<(), Status> {
     ensure(registry, resource, namespace, object.clone())?;
+    write(registry, resource, namespace, "", object)
+}
+
+/// Replaces an object that is there, or a part of it.
+fn write(
+    registry: &Registry,
+    resource: &GroupVersionResource,
+    namespace: &str,
+    subresource: &str,
+    object: Value,
+) -> Result<(), Status> {
     let kinds = registry.kinds();
     let Some(served) = kinds.find(resource) else {
         return Ok(());
@@ -39,7 +50,7 @@ fn replace(registry: &Registry, resource: &GroupVersionResource, namespace: &str
         served: served.clone(),
         namespace: namespace.to_owned(),
         name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
-        subresource: String::new(),
+        subresource: subresource.to_owned(),
     };
     registry.update(&target, object, &WriteOptions::default()).map(drop)
 }
@@ -136,7 +147,15 @@ pub(crate) fn api_service(registry: &Registry, group_version: &GroupVersion) {
         "spec": {"group": group, "version": version, "groupPriorityMinimum": 100, "versionPriority": 100},
     });
     let resource = GroupVersionResource::new("apiregistration.k8s.io", "v1", "apiservices");
-    if let Err(status) = ensure(registry, &resource, "", object) {
+    let stored = ensure(registry, &resource, "", object.clone()).and_then(|()| {
+        let condition = json!({"type": "Available", "status": "True", "reason": "Local",
+                               "message": "Local APIServices are always available",
+                               "lastTransitionTime": timestamp(registry.now())});
+        let mut object = object;
+        object["status"] = json!({"conditions": [condition]});
+        write(registry, &resource, "", "status", object)
+    });
+    if let Err(status) = stored {
         tracing::warn!(
             reason = status.reason,
             "the APIService of {group_version} could not be stored"

@@ -24,6 +24,8 @@ mod resource;
 mod review;
 mod root;
 mod session;
+mod spdy;
+mod tunnel;
 mod watch;
 
 use std::convert::Infallible;

@@ -239,6 +239,12 @@ async fn an_aggregated_api_is_under_the_same_roof() {
         .expect("resources")
         .resources;
     assert_eq!(resources[0].kind, "PodMetrics");
+    let request = http::Request::get("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io");
+    let service = client
+        .request::<serde_json::Value>(request.body(Vec::new()).expect("a request"))
+        .await
+        .expect("shown");
+    assert_eq!(service["status"]["conditions"][0]["status"], "True");
     let path = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods";
     let ask = |user: Option<&str>| {
         let mut request = http::Request::get(path);

@@ -249,3 +249,68 @@ async fn commands() {
     );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// Starts `kubectl port-forward` and gives the local port that it prints.
+///
+/// It goes on to print, so what it prints must stay open.
+async fn forward(kubectl: &Path, config: &Path) -> (tokio::process::Child, impl Sized + use<>, u16) {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let mut child = Command::new(kubectl)
+        .args(["port-forward", "pod/p", ":8080", "--address=127.0.0.1"])
+        .env("KUBECONFIG", config)
+        .env("HOME", config.parent().expect("a folder"))
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("kubectl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its words")).lines();
+    let line = tokio::time::timeout(COMMAND_TIME_MAX, lines.next_line())
+        .await
+        .expect("in time");
+    let line = line.expect("a line").expect("Forwarding from 127.0.0.1:PORT -> 8080");
+    let port = line
+        .split([':', ' '])
+        .find_map(|word| word.parse().ok())
+        .expect("a port");
+    (child, lines, port)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ports_of_a_pod() {
+    use tokio::io::AsyncReadExt;
+    let Some(kubectl) = kubectl() else {
+        eprintln!("kubectl: port-forward not run");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = support::builder()
+        .pod_access(std::sync::Arc::new(echo::Echo))
+        .build()
+        .expect("built");
+    let config = serve(&server, folder.path()).await;
+    let (code, output) = run(&kubectl, &config, "apply -f -", POD).await;
+    assert_eq!(code, 0, "{output}");
+    let running = "patch pod p --subresource=status --type=merge -p {\"status\":{\"phase\":\"Running\"}}";
+    let (code, output) = run(&kubectl, &config, running, "").await;
+    assert_eq!(code, 0, "{output}");
+    let (_child, _lines, port) = forward(&kubectl, &config).await;
+    // Several connections, one after the other and beside each other.
+    for round in 0..3_u8 {
+        let mut first = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("connected");
+        let mut second = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .expect("connected");
+        for stream in [&mut first, &mut second] {
+            let mut greeting = [0; 4];
+            let read = tokio::time::timeout(COMMAND_TIME_MAX, stream.read_exact(&mut greeting)).await;
+            read.expect("in time").expect("a greeting");
+            assert_eq!(&greeting, b"8080");
+            stream.write_all(&[round; 100]).await.expect("written");
+            let mut echoed = [0; 100];
+            stream.read_exact(&mut echoed).await.expect("echoed");
+            assert_eq!(echoed, [round; 100]);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Requests for objects: which verb they are, and what they get.
 
+mod parts;
+
 use apimachinery::resources::RequestPath;
 use apimachinery::status::{self, Status};
 use http::request::Parts;
@@ -157,53 +159,6 @@ impl Request<'_> {
             &self.query,
             self.accepted.view,
         )
-    }
-
-    /// Writes of parts that are no form of the object itself; `None` leaves the request to the common verbs.
-    fn subresource_write(&self, method: &Method, bytes: &[u8]) -> Result<Option<Response<Body>>, Status> {
-        let registry = &self.shared.registry;
-        let options = self.query.write_options(&self.user_agent)?;
-        let document = match (self.target.subresource.as_str(), method) {
-            ("scale", &Method::PUT) => {
-                let scale = self.document(bytes)?;
-                registry.rescale(&self.target, &options, |_| Ok(scale.clone()))?
-            }
-            ("scale", &Method::PATCH) => {
-                let (kind, patch) = self.patch_body(bytes)?;
-                registry.patch_scale(&self.target, kind, &patch, &options)?
-            }
-            ("binding", &Method::POST) => {
-                let binding = self.document(bytes)?;
-                return self.done(registry.bind(&self.target, &binding, &options)?);
-            }
-            ("", &Method::POST) if self.target.served.storage.kind == "Binding" => {
-                let binding = self.document(bytes)?;
-                return self.done(registry.bind(&self.target, &binding, &options)?);
-            }
-            ("token", &Method::POST) => {
-                let request = self.document(bytes)?;
-                let token = super::review::token(self.shared, &self.target, &request)?;
-                return self.encoded(StatusCode::CREATED, answer::to_bytes(&token)).map(Some);
-            }
-            ("", &Method::POST) if REVIEW_GROUPS.contains(&self.target.served.resource.kind.group.as_str()) => {
-                let review = self.document(bytes)?;
-                let answer = super::review::answer(self.shared, self.user, &self.target, &review)?;
-                let Some(answer) = answer else { return Ok(None) };
-                return self.encoded(StatusCode::CREATED, answer::to_bytes(&answer)).map(Some);
-            }
-            ("eviction", &Method::POST) => {
-                let eviction = self.document(bytes)?;
-                return self.done(registry.evict(&self.target, &eviction)?);
-            }
-            ("" | "status" | "finalize" | "approval" | "resize" | "ephemeralcontainers", _) => return Ok(None),
-            _ => return Err(Status::method_not_allowed()),
-        };
-        self.encoded(StatusCode::OK, answer::to_bytes(&document)).map(Some)
-    }
-
-    /// An action that leaves no object behind.
-    fn done(&self, status: Value) -> Result<Option<Response<Body>>, Status> {
-        Ok(Some(answer::document(StatusCode::CREATED, &status)))
     }
 
     /// The body; one that does not say its kind is of the kind of the path.
@@ -382,9 +337,6 @@ impl Request<'_> {
         }
     }
 }
-
-/// Groups whose kinds are questions.
-const REVIEW_GROUPS: [&str; 2] = ["authorization.k8s.io", "authentication.k8s.io"];
 
 /// Kinds whose delete answers with the last state instead of a Status. Source: `ReturnDeletedObject` in upstream's registries.
 fn returns_deleted(target: &Target) -> bool {

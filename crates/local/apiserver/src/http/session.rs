@@ -23,6 +23,7 @@ use super::Shared;
 use super::answer::Body;
 use super::pod::{access, container_of};
 use super::query::Query;
+use super::tunnel;
 use crate::pod_access::{ExecOptions, ExecOutput, ExecSession, TerminalSize};
 use crate::registry::Target;
 
@@ -36,6 +37,9 @@ const CLOSE: u8 = 255;
 
 /// The protocols spoken, the preferred one first.
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+
+/// Those of a port-forward: kubectl's own, and the channels that kube's client uses.
+const PORT_PROTOCOLS: [&str; 3] = [tunnel::PROTOCOL, PROTOCOLS[0], PROTOCOLS[1]];
 
 /// Ports of one port-forward: each is a connection that is opened at once.
 const PORTS_MAX: usize = 16;
@@ -53,7 +57,7 @@ pub(crate) async fn exec(
     query: &Query,
     parts: &Parts,
 ) -> Result<Response<Body>, Status> {
-    let (response, upgrade) = handshake(parts)?;
+    let (response, upgrade, _) = handshake(parts, &PROTOCOLS)?;
     let pod = shared
         .registry
         .get(&Target {
@@ -91,7 +95,7 @@ pub(crate) async fn port_forward(
     query: &Query,
     parts: &Parts,
 ) -> Result<Response<Body>, Status> {
-    let (response, upgrade) = handshake(parts)?;
+    let (response, upgrade, protocol) = handshake(parts, &PORT_PROTOCOLS)?;
     let pod = shared
         .registry
         .get(&Target {
@@ -101,6 +105,17 @@ pub(crate) async fn port_forward(
         .value();
     let first = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default();
     let container = container_of(&pod, first)?;
+    if protocol == tunnel::PROTOCOL {
+        let access = shared.pod_access.clone();
+        let access = access.ok_or_else(|| Status::service_unavailable("no node runs Pods here"))?;
+        tokio::spawn(async move {
+            match upgrade.await {
+                Ok(upgraded) => tunnel::run(socket(upgraded).await, access, container).await,
+                Err(error) => tracing::debug!(%error, "a session was not upgraded"),
+            }
+        });
+        return Ok(response);
+    }
     let ports: Result<Vec<u16>, _> = query
         .all("ports")
         .flat_map(|list| list.split(','))
@@ -126,7 +141,7 @@ pub(crate) async fn port_forward(
 }
 
 /// The answer 101, and the connection that it becomes.
-fn handshake(parts: &Parts) -> Result<(Response<Body>, OnUpgrade), Status> {
+fn handshake(parts: &Parts, known: &[&'static str]) -> Result<(Response<Body>, OnUpgrade, &'static str), Status> {
     let text = |name| {
         parts
             .headers
@@ -141,13 +156,14 @@ fn handshake(parts: &Parts) -> Result<(Response<Body>, OnUpgrade), Status> {
         ));
     }
     let offered: Vec<&str> = text(SEC_WEBSOCKET_PROTOCOL).split(',').map(str::trim).collect();
-    let protocol = PROTOCOLS
-        .into_iter()
+    let protocol = known
+        .iter()
+        .copied()
         .find(|protocol| offered.contains(protocol))
         .ok_or_else(|| {
             Status::bad_request(format!(
                 "none of the protocols {offered:?} is spoken here; {} are",
-                PROTOCOLS.join(", ")
+                known.join(", ")
             ))
         })?;
     let upgrade = parts.extensions.get::<OnUpgrade>().cloned();
@@ -163,10 +179,10 @@ fn handshake(parts: &Parts) -> Result<(Response<Body>, OnUpgrade), Status> {
         SEC_WEBSOCKET_ACCEPT,
         accept.map_err(|error| Status::internal_error(&error.to_string()))?,
     );
-    Ok((response, upgrade))
+    Ok((response, upgrade, protocol))
 }
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 async fn socket(upgraded: Upgraded) -> Socket {
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await
