@@ -8,9 +8,9 @@
 //! that now passes fewer is a step back: the exit code is 1. `--record` writes the file anew.
 
 mod adapter;
-mod promql;
 mod extauthz;
 mod hpa;
+mod promql;
 mod recorded;
 mod rego;
 mod report;

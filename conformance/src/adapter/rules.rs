@@ -7,7 +7,7 @@ use apimachinery::selector::LabelSelector;
 use scale::adapter::config::{DiscoveryRule, SeriesFilter};
 use scale::adapter::query::{Names, QueryArguments};
 use scale::adapter::template::Template;
-use scale::adapter::{CustomRegistry, Filter, MetricInfo, Rule, SeriesShape};
+use scale::adapter::{Asked, CustomRegistry, Filter, MetricInfo, Rule, SeriesShape};
 use serde_json::{Value, json};
 
 use super::{mapper, same, texts};
@@ -127,7 +127,13 @@ pub(super) fn series_registry(case: &Value, setup: &Value) -> Result<(), String>
     };
     let names = texts(&case["names"]);
     let namespace = case["namespace"].as_str().unwrap_or_default();
-    let query = registry.query(&info, namespace, &selector(case)?, &names, Names::Verbatim);
+    let asked = Asked {
+        namespace,
+        metric_selector: &selector(case)?,
+        names: &names,
+        names_are: Names::Verbatim,
+    };
+    let query = registry.query(&info, &asked);
     let query = query.ok_or("no query")?.map_err(|error| error.to_string())?;
     same("query", &json!(query), &expect["query"])
 }

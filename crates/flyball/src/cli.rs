@@ -28,6 +28,10 @@ pub(crate) enum Command {
     Prune(Folder),
     /// Say what was decided about an object, and on what evidence
     Why(Why),
+    /// Evaluate a PromQL expression
+    Query(Query),
+    /// Say which command each container would run, and why; runs nothing
+    ExplainRun(ExplainRun),
     /// Print the completion script of a shell
     Completion {
         /// The shell
@@ -133,9 +137,9 @@ pub(crate) struct Query {
     /// The PromQL expression
     #[arg(value_name = "EXPR")]
     pub(crate) expression: String,
-    /// Evaluate at this time: RFC 3339, seconds since 1970, or now-5m
+    /// Evaluate at this time (RFC 3339, such as 2026-01-01T12:00:00Z)
     #[arg(long, value_name = "TIME", conflicts_with = "range")]
-    pub(crate) at: Option<String>,
+    pub(crate) at: Option<flyball_core::Timestamp>,
     /// Evaluate over this time until now, such as 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) range: Option<std::time::Duration>,

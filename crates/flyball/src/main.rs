@@ -7,9 +7,12 @@ mod cli;
 mod output;
 mod project;
 
+mod commands;
 mod decisions;
 mod down;
+mod explain_run;
 mod manifests;
+mod query;
 mod status;
 mod up;
 mod why;
@@ -29,8 +32,9 @@ const EXIT_FAILED: u8 = 3;
 /// The answer is no.
 const EXIT_NO: u8 = 1;
 
-/// Problems that mean "no" rather than "could not": nothing runs here, nothing was decided.
-const ANSWERS_NO: [&str; 2] = ["FB1007", "FB1010"];
+/// Problems that mean "no" rather than "could not": nothing runs here, nothing was decided, no command is known, the
+/// user said no.
+const ANSWERS_NO: [&str; 4] = ["FB1007", "FB1010", "FB1029", "FB1030"];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -66,9 +70,11 @@ fn run(command: Command) -> Result<(), Problem> {
         }
         Command::Down(folder) => down::down(&folder.folder),
         Command::Prune(folder) => down::prune(&folder.folder),
+        Command::ExplainRun(arguments) => explain_run::run(&arguments),
         Command::Up(arguments) => up::run(arguments),
         Command::Guardian => unreachable!("the guardian was started above"),
         Command::Status(arguments) => asynchronous(status::run(arguments)),
+        Command::Query(arguments) => asynchronous(query::run(arguments, cluster::SystemClock.now())),
         Command::Why(arguments) => asynchronous(why::run(arguments, cluster::SystemClock.now())),
     }
 }

@@ -22,11 +22,6 @@ pub(crate) fn yaml<T: Serialize>(value: &T) -> Result<(), Problem> {
     text(&serde_saphyr::to_string(value).map_err(unprintable)?)
 }
 
-/// A table with its columns aligned; the first row is the header.
-pub(crate) fn table(rows: &[Vec<String>]) -> Result<(), Problem> {
-    text(&aligned(rows))
-}
-
 /// Lines of cells, each column as wide as its widest cell and three spaces apart, as kubectl prints them.
 pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

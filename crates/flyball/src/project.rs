@@ -100,6 +100,11 @@ impl Project {
         write_private(&self.folder.join(name), text).map_err(|error| self.unwritable(&error))
     }
 
+    /// What a file of the folder holds, if it is there.
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.folder.join(name)).ok()
+    }
+
     /// Forgets the running cluster.
     pub(crate) fn clear(&self) {
         for name in ["state.json", "kubeconfig"] {

@@ -12,6 +12,7 @@
 //! then the user's objects.
 
 mod apply;
+mod consent;
 mod explain;
 mod fields;
 mod home;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 pub(crate) use pods::line as pod_line;
 
 use crate::cli::Up;
+use crate::commands;
 use crate::manifests::{Manifest, Manifests};
 use crate::project::Project;
 use home::Home;
@@ -42,19 +44,22 @@ pub(crate) fn run(arguments: Up) -> Result<(), Problem> {
     let project = Project::of(Path::new("."));
     project.create()?;
     let _lock = project.lock()?;
+    let manifests = Manifests::read(&arguments.paths);
+    let folder = arguments.paths.first().cloned().unwrap_or_default();
+    consent::ask(&project, &commands::resolve_all(&manifests, &folder), arguments.yes)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let runtime =
         runtime.map_err(|error| Problem::new("FB1019", format!("the system gives no event queue: {error}")))?;
-    let result = runtime.block_on(serve(&arguments, &project));
+    let result = runtime.block_on(serve(&arguments, &project, manifests));
     runtime.shutdown_background();
     project.clear();
     result
 }
 
-async fn serve(arguments: &Up, project: &Project) -> Result<(), Problem> {
+async fn serve(arguments: &Up, project: &Project, manifests: Manifests) -> Result<(), Problem> {
     let home = Home::start(arguments, project).await?;
     let (view_tx, view_rx) = watch::channel(View {
         addresses: home.addresses(),
@@ -62,7 +67,7 @@ async fn serve(arguments: &Up, project: &Project) -> Result<(), Problem> {
     });
     let observer = observe::Observer::new(home.cluster(), home.decisions().clone());
     let observing = tokio::spawn(observer.run(view_tx.clone()));
-    let applying = tokio::spawn(apply_all(home.cluster().clone(), arguments.clone(), view_tx));
+    let applying = tokio::spawn(apply_all(home.cluster().clone(), arguments.clone(), manifests, view_tx));
 
     let stopped = stop_signal();
     match std::io::stdout().is_terminal() && !arguments.plain {
@@ -76,8 +81,7 @@ async fn serve(arguments: &Up, project: &Project) -> Result<(), Problem> {
 }
 
 /// Applies what the paths hold; problems go into the view as they are found.
-async fn apply_all(cluster: Cluster, arguments: Up, view_tx: watch::Sender<View>) {
-    let manifests = Manifests::read(&arguments.paths);
+async fn apply_all(cluster: Cluster, arguments: Up, manifests: Manifests, view_tx: watch::Sender<View>) {
     let tell = |problems: &[Problem]| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         view_tx.send_modify(|view| view.problems.extend(told));

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "a module of several tests")]
 mod support;
 
 use std::fs;

@@ -37,6 +37,7 @@ use promql::engine::Engine;
 use tokio::sync::Semaphore;
 
 use crate::Store;
+use crate::rules::Rules;
 use crate::scrape::Targets;
 
 /// Queries evaluated at one time, as upstream's `--query.max-concurrency`; further ones wait.
@@ -63,6 +64,7 @@ pub enum HostCheck {
 #[derive(Clone)]
 pub struct Backend {
     inner: Arc<Inner>,
+    rules: Rules,
 }
 
 struct Inner {
@@ -91,7 +93,15 @@ impl Backend {
                 started_ms,
                 permits,
             }),
+            rules: Rules::default(),
         }
+    }
+
+    /// The same backend with rules to tell about.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     fn now_ms(&self) -> i64 {

@@ -17,6 +17,7 @@
 pub mod api;
 mod duration;
 pub mod render;
+pub mod rules;
 pub mod scrape;
 pub mod source;
 pub mod store;

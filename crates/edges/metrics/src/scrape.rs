@@ -15,8 +15,10 @@
 //! `scrape_samples_post_metric_relabeling` and `scrape_series_added` under the target's labels.
 
 pub mod annotations;
+pub mod config;
 mod fetch;
 mod ingest;
+pub mod relabel;
 mod schedule;
 mod status;
 mod target;

@@ -68,19 +68,7 @@ async fn send(cluster: &Cluster, manifest: &Manifest, served: &Kind) -> Result<V
             ..Refusal::default()
         })
     })?;
-    match cluster.request(request).await {
-        Err(Error::NotFound(_)) => {
-            // TEMPORARY until server-side apply creates.
-            let request = Request::builder()
-                .method(Method::POST)
-                .uri(format!("{path}?fieldManager={MANAGER}&fieldValidation=Strict"))
-                .header("content-type", "application/json")
-                .body(serde_json::to_vec(&object).unwrap())
-                .unwrap();
-            cluster.request(request).await
-        }
-        other => other,
-    }
+    cluster.request(request).await
 }
 
 fn unknown_kind(manifest: &Manifest) -> Problem {

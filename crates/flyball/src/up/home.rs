@@ -47,7 +47,7 @@ impl Home {
         let (shutdown_tx, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let prometheus = listen(arguments.prometheus_port, "Prometheus API").await?;
-        let state = announce(arguments, project, &server, &listener, &prometheus)?;
+        let mut state = announce(arguments, project, &server, &listener, &prometheus)?;
         let serving = server.clone();
         let shutdown = told(shutdown_tx.subscribe());
         tasks.spawn(async move {
@@ -78,6 +78,8 @@ impl Home {
             prometheus,
             &mut tasks,
         );
+        state.gateway = format!("http://SERVICE.NAMESPACE.localhost:{}", node.front().router().port());
+        project.write_state(&state)?;
         let (_, logs) = watch::channel(Vec::new());
         Ok(Self {
             state,

@@ -6,6 +6,7 @@
 //! ```
 
 mod access;
+mod exec;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use cluster::{Cache, Cluster, EventRecorder};
 use flyball_core::Problem;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use node::front::Front;
 use node::guardian::{Guardian, GuardianCommand};
 use node::image::{HostMachine, HostTree};
 use node::kubelet::{Kubelet, MemoryLimits, Parts, Settings};
@@ -48,6 +50,7 @@ pub(crate) struct Laptop {
 pub(crate) struct Running {
     kubelet: Kubelet,
     network: Arc<Network>,
+    front: Front,
     tasks: JoinSet<()>,
 }
 
@@ -87,6 +90,9 @@ impl Laptop {
             Problem::new("FB1025", format!("the Pods' network cannot start: {error}"))
                 .hint("Pods get addresses in 127.0.0.0/8; is another program using all of them?")
         })?;
+        let front = Front::start(network.clone(), 0)
+            .await
+            .map_err(|error| Problem::new("FB1025", format!("Services cannot be offered on this machine: {error}")))?;
         let mode = probe_mode(&self.guardian);
         let sink = Arc::new(Sink::new(cluster.clone(), events.speaking_for("kubelet")));
         let settings = Settings {
@@ -114,6 +120,7 @@ impl Laptop {
         Ok(Running {
             kubelet,
             network,
+            front,
             tasks,
         })
     }
@@ -123,6 +130,11 @@ impl Running {
     /// The Pods' network, to reach their ports from here.
     pub(crate) fn network(&self) -> &Arc<Network> {
         &self.network
+    }
+
+    /// How browsers and shells of this machine reach Services.
+    pub(crate) fn front(&self) -> &Front {
+        &self.front
     }
 
     /// What runs Pods.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
@@ -17,8 +17,8 @@ pub fn root() -> PathBuf {
 }
 
 /// `flyball up` in a folder of its own. It is killed when the test ends, which must leave nothing behind.
-pub struct Up {
-    pub child: Child,
+pub(crate) struct Up {
+    pub(crate) child: Child,
     folder: PathBuf,
     lines: Arc<Mutex<Vec<String>>>,
     _own: Option<tempfile::TempDir>,
@@ -26,7 +26,7 @@ pub struct Up {
 
 impl Up {
     /// Starts it on these paths in a new folder.
-    pub fn start(paths: &[&Path]) -> Self {
+    pub(crate) fn start(paths: &[&Path]) -> Self {
         let own = tempfile::tempdir().expect("a folder");
         let mut up = Self::start_in(own.path(), paths);
         up._own = Some(own);
@@ -34,7 +34,7 @@ impl Up {
     }
 
     /// Starts it on these paths in a folder that the test keeps.
-    pub fn start_in(folder: &Path, paths: &[&Path]) -> Self {
+    pub(crate) fn start_in(folder: &Path, paths: &[&Path]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .arg("up")
             .args(paths)
@@ -62,12 +62,12 @@ impl Up {
     }
 
     /// What it printed so far.
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         self.lines.lock().expect("no panic").join("\n")
     }
 
     /// Waits until `look` finds something.
-    pub fn until<T>(&mut self, what: &str, patience: Duration, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, patience: Duration, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(found) = look(self) {
@@ -89,14 +89,14 @@ impl Up {
     }
 
     /// The state that it leaves for other commands.
-    pub fn state(&mut self) -> Value {
+    pub(crate) fn state(&mut self) -> Value {
         self.until("the state file", Duration::from_secs(20), |up| {
             serde_json::from_slice(&fs::read(up.folder.join(".flyball/state.json")).ok()?).ok()
         })
     }
 
     /// Runs another flyball command in the same folder: its exit code, standard output and standard error.
-    pub fn flyball(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn flyball(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_flyball"))
             .args(arguments)
             .current_dir(&self.folder)
@@ -110,7 +110,7 @@ impl Up {
     }
 
     /// The log of a container, as the node keeps it; of all Pods that have a container of that name.
-    pub fn log(&self, container: &str) -> String {
+    pub(crate) fn log(&self, container: &str) -> String {
         let pods = fs::read_dir(self.folder.join(".flyball/run/logs"))
             .into_iter()
             .flatten()
@@ -120,7 +120,7 @@ impl Up {
     }
 
     /// Runs kubectl against it, or `None` where there is no kubectl.
-    pub fn kubectl(&self, arguments: &[&str]) -> Option<Result<String, String>> {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Option<Result<String, String>> {
         let kubectl = kubectl()?;
         let kubeconfig = self.folder.join(".flyball/kubeconfig");
         let output = Command::new(kubectl)
@@ -137,7 +137,7 @@ impl Up {
     }
 
     /// Sends a signal by name and waits for the end; how long it took.
-    pub fn end(&mut self, signal: &str) -> Duration {
+    pub(crate) fn end(&mut self, signal: &str) -> Duration {
         let started = Instant::now();
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
@@ -171,7 +171,7 @@ fn kubectl() -> Option<PathBuf> {
 }
 
 /// Ids of processes whose environment has this variable with this value.
-pub fn processes_with(variable: &str, starts_with: &str) -> Vec<u32> {
+pub(crate) fn processes_with(variable: &str, starts_with: &str) -> Vec<u32> {
     let wanted = format!("{variable}={starts_with}");
     let ids = fs::read_dir("/proc")
         .expect("/proc")

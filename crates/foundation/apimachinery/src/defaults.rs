@@ -38,6 +38,7 @@ pub fn apply(kind: &GroupVersionKind, object: &mut Value) {
         ("discovery.k8s.io", "EndpointSlice") => networking::endpoint_slice(object),
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(object),
         ("", "Secret") => policy::secret(object),
+        ("", "LimitRange") => policy::limit_range(object),
         ("", "Namespace") => policy::namespace(object),
         ("", "PersistentVolume") => policy::persistent_volume(object),
         ("", "PersistentVolumeClaim") => policy::persistent_volume_claim(object),
@@ -171,7 +172,7 @@ mod tests {
             json!({"spec": {"template": {"spec": {}}, "volumeClaimTemplates": [{"metadata": {"name": "d"}, "spec": {}}]}}),
             json!({
                 "/spec/podManagementPolicy": "OrderedReady",
-                "/spec/updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+                "/spec/updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}},
                 "/spec/persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
                 "/spec/volumeClaimTemplates/0/spec/volumeMode": "Filesystem",
             }),

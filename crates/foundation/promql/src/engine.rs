@@ -18,27 +18,50 @@ use crate::parser::{ParseErrors, ParserOptions, parse};
 use crate::sample::{FloatPoint, HistogramPoint, Value as SampleValue};
 use crate::source::Source;
 
-mod aggregate;
-mod annotations;
-mod binary;
-mod bucket_use;
-mod budget;
-mod column;
-mod date;
-mod durations;
+// The walk over the tree, and the values it computes.
 mod evaluator;
-mod extended;
-mod info;
-mod instant_functions;
-mod invariant;
-mod label_functions;
-mod over_time;
-mod quantile;
-mod range_functions;
-mod rank;
-mod rate;
+
+mod column;
+
+// Reading series.
 mod selection;
+
+mod bucket_use;
+mod durations;
+mod invariant;
+
+// Operators.
+mod binary;
+
+mod join;
 mod set_operators;
+
+// Aggregations.
+mod aggregate;
+
+mod accumulate;
+mod rank;
+
+// Functions of instant vectors.
+mod instant_functions;
+
+mod date;
+mod histogram_functions;
+mod info;
+mod label_functions;
+mod quantile;
+
+// Functions of range vectors.
+mod range_functions;
+
+mod changes;
+mod extended;
+mod over_time;
+mod rate;
+
+// What a query may use, and what it says besides its value.
+mod annotations;
+mod budget;
 
 pub use annotations::{Annotation, Severity};
 pub use budget::{Interrupt, Limits};

@@ -14,6 +14,7 @@
 mod arithmetic;
 mod bounds;
 mod buckets;
+mod kahan;
 mod resets;
 mod trim;
 mod validate;
@@ -21,9 +22,10 @@ mod validate;
 use std::fmt;
 use std::sync::Arc;
 
-pub use arithmetic::{Accumulator, Kahan, MixedSchemas, Reconciliation, Tally};
+pub use arithmetic::{Accumulator, MixedSchemas, Reconciliation};
 pub use bounds::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMA_MAX, EXPONENTIAL_SCHEMA_MIN, upper_bound};
 pub use buckets::{Bucket, Buckets, Interpolation, Span};
+pub use kahan::{Kahan, Tally};
 pub use trim::TrimSide;
 pub use validate::InvalidHistogram;
 

@@ -9,6 +9,7 @@ pub mod labels;
 pub mod matcher;
 pub mod number;
 pub mod parser;
+pub mod rules;
 pub mod sample;
 pub mod script;
 pub mod source;

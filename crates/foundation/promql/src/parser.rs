@@ -11,11 +11,21 @@ use std::fmt;
 use crate::ast::{Expr, ExprKind, Span};
 use crate::matcher::Matcher;
 
-mod check;
-mod duration;
-mod expression;
 mod lexer;
+
+mod cursor;
+
+mod expression;
+
+mod selector;
+
+mod modifiers;
+
+mod duration;
+
 pub(crate) mod literals;
+
+mod check;
 
 pub(crate) use duration::DURATION_SECONDS_MAX;
 
@@ -119,7 +129,7 @@ impl From<ParseError> for ParseErrors {
 /// # Errors
 /// The text is not an expression of the accepted language, or the types of its parts do not fit.
 pub fn parse(text: &str, options: &ParserOptions) -> Result<Expr, ParseErrors> {
-    let mut expr = expression::Parser::new(text, options)?.parse_all()?;
+    let mut expr = cursor::Parser::new(text, options)?.parse_all()?;
     let errors = check::check(text, &mut expr);
     if errors.is_empty() {
         Ok(expr)

@@ -114,17 +114,18 @@ fn ensure(registry: &Registry, resource: &GroupVersionResource, namespace: &str,
     let target = Target {
         served: served.clone(),
         namespace: namespace.to_owned(),
-        name: String::new(),
+        name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
         subresource: String::new(),
     };
+    // Looked up before it is made: what is there from an earlier run holds its own address.
+    if registry.get(&target).is_ok() {
+        return Ok(());
+    }
     let options = WriteOptions {
         field_manager: "kube-apiserver".to_owned(),
         ..WriteOptions::default()
     };
-    match registry.create(&target, object, &options) {
-        Err(status) if status.reason != "AlreadyExists" => Err(status),
-        _ => Ok(()),
-    }
+    registry.create(&target, object, &options).map(drop)
 }
 
 /// Shows an aggregated API among the APIServices; that it is registered is all that its availability needs.

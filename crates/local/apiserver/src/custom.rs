@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use apimachinery::resources::{GroupVersionKind, Resource, Scope, Subresource};
 use apimachinery::schema::Schema;
+use apimachinery::status::Cause;
 use apimachinery::subresource::{self, ScalePaths};
 use serde_json::{Value, json};
 
@@ -170,6 +171,66 @@ pub(crate) fn set_default_names(definition: &mut Value) {
     if definition["spec"]["conversion"].is_null() {
         definition["spec"]["conversion"] = json!({"strategy": "None"});
     }
+}
+
+/// What is wrong with a definition. Source: the rules of apiextensions' `validation.go` that keep a kind servable.
+pub(crate) fn causes(definition: &Value) -> Vec<Cause> {
+    let spec = &definition["spec"];
+    let names = &spec["names"];
+    let mut causes = Vec::new();
+    let required = [
+        ("spec.group", &spec["group"]),
+        ("spec.scope", &spec["scope"]),
+        ("spec.names.plural", &names["plural"]),
+        ("spec.names.kind", &names["kind"]),
+    ];
+    for (field, value) in required {
+        if text(value).is_empty() {
+            causes.push(Cause::required(field, ""));
+        }
+    }
+    let expected = format!("{}.{}", text(&names["plural"]), text(&spec["group"]));
+    let name = &definition["metadata"]["name"];
+    if text(name) != expected {
+        causes.push(Cause::invalid(
+            "metadata.name",
+            name,
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
+    }
+    if !matches!(spec["scope"].as_str(), None | Some("" | "Cluster" | "Namespaced")) {
+        causes.push(Cause::not_supported(
+            "spec.scope",
+            &spec["scope"],
+            &["Cluster", "Namespaced"],
+        ));
+    }
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
+        let why = "must have exactly one version marked as storage version";
+        causes.push(Cause::invalid("spec.versions", &spec["versions"], why));
+    }
+    for (place, version) in versions.iter().enumerate() {
+        let path = format!("spec.versions[{place}]");
+        if text(&version["name"]).is_empty() {
+            causes.push(Cause::required(format!("{path}.name"), ""));
+        }
+        let schema = &version["schema"]["openAPIV3Schema"];
+        if !schema.is_object() {
+            causes.push(Cause::required(
+                format!("{path}.schema.openAPIV3Schema"),
+                "schemas are required",
+            ));
+        } else if schema["type"] != "object" {
+            let why = "must be object at the root";
+            causes.push(Cause::invalid(
+                format!("{path}.schema.openAPIV3Schema.type"),
+                &schema["type"],
+                why,
+            ));
+        }
+    }
+    causes
 }
 
 fn has_condition(object: &Value, kind: &str) -> bool {

@@ -7,6 +7,7 @@ use apimachinery::schema::{self, Schema};
 use apimachinery::ssa::{self, Force, Writer};
 use apimachinery::status::Status;
 use apimachinery::strategy::{self, Part};
+use apimachinery::validation;
 use serde_json::Value;
 
 use crate::convert::convert;
@@ -90,8 +91,12 @@ pub(crate) fn prepare_create(served: &Served, object: &mut Value, uid: &str, now
 
 /// Checks a new object.
 pub(crate) fn validate_create(served: &Served, object: &Value) -> Result<(), Status> {
-    let Some(custom) = &served.custom else { return Ok(()) };
-    let causes = schema::validate(&custom.schema, object);
+    let mut causes = validation::validate_create(&served.resource, object);
+    if let Some(custom) = &served.custom {
+        causes.extend(schema::validate(&custom.schema, object));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(object));
+    }
     invalid(served, object, causes)
 }
 
@@ -159,8 +164,12 @@ fn keep_addresses(old: &Value, next: &mut Value) {
 
 /// Checks the next state of an object.
 pub(crate) fn validate_update(served: &Served, old: &Value, next: &Value) -> Result<(), Status> {
-    let Some(custom) = &served.custom else { return Ok(()) };
-    let causes = schema::validate_update(&custom.schema, next, old);
+    let mut causes = validation::validate_update(&served.resource, next, old);
+    if let Some(custom) = &served.custom {
+        causes.extend(schema::validate_update(&custom.schema, next, old));
+    } else if served.storage.kind == "CustomResourceDefinition" {
+        causes.extend(custom::causes(next));
+    }
     invalid(served, next, causes)
 }
 

@@ -135,7 +135,7 @@ async fn stories() {
     files.sort();
     assert!(files.len() > 5, "the stories are there");
     for file in files {
-        let server = support::server();
+        let server = support::builder().build().expect("built");
         for step in steps(&file) {
             check(&server, step).await;
         }

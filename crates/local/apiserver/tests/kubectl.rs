@@ -2,6 +2,7 @@
 //!
 //! Where there is none, the test says on standard error that so many commands were not run.
 
+mod echo;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -100,6 +101,10 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "condition met",
     ),
     ("delete crd widgets.example.com --timeout=5s", "", "deleted"),
+    ("apply -f -", POD, "pod/p created"),
+    ("logs p --tail=5", "", "p/c tail=Some(5)"),
+    ("exec -i p -- say it", "hello", "!hello"),
+    ("delete pod p --grace-period=0 --force --timeout=5s", "", "deleted"),
     ("get pods missing", "", "!NotFound"),
     ("get all", "", "deployment.apps/api"),
     ("get events", "", "No resources found"),
@@ -117,6 +122,13 @@ spec:
   template:
     metadata: {labels: {app: api}}
     spec: {containers: [{name: api, image: nginx, ports: [{containerPort: 80}]}]}
+";
+
+const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {nodeName: here, containers: [{name: c, image: i}]}
 ";
 
 const MISSPELT: &str = "
@@ -214,7 +226,14 @@ async fn commands() {
         return;
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let config = serve(&support::server(), folder.path()).await;
+    let config = serve(
+        &support::builder()
+            .pod_access(std::sync::Arc::new(echo::Echo))
+            .build()
+            .expect("built"),
+        folder.path(),
+    )
+    .await;
     let mut failures = Vec::new();
     for (line, input, expect) in COMMANDS {
         let (code, output) = run(&kubectl, &config, line, input).await;

@@ -1,81 +1,18 @@
 //! The server over TLS: who is let in, and exec through kube's own WebSocket client.
 
+mod echo;
 mod support;
 
 use std::sync::Arc;
 
-use apimachinery::status::Status;
-use apiserver::pod_access::{ContainerName, Duplex, ExecOptions, ExecOutput, ExecSession, LogOptions, PodAccess};
 use apiserver::{ApiServer, kubeconfig};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt};
+use echo::Echo;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams, LogParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
-
-/// A node whose containers repeat what they are told.
-struct Echo;
-
-impl PodAccess for Echo {
-    fn logs(
-        &self,
-        container: ContainerName,
-        options: LogOptions,
-    ) -> BoxFuture<'static, Result<BoxStream<'static, Bytes>, Status>> {
-        let line = format!(
-            "{}/{} tail={:?}\n",
-            container.pod, container.container, options.tail_lines
-        );
-        async move { Ok(futures::stream::iter([Bytes::from(line)]).boxed()) }.boxed()
-    }
-
-    fn exec(&self, _: ContainerName, options: ExecOptions) -> BoxFuture<'static, Result<ExecSession, Status>> {
-        async move {
-            let (stdin, mut input) = mpsc::channel::<Bytes>(4);
-            let (output_tx, output) = mpsc::channel(4);
-            tokio::spawn(async move {
-                let said = options.command.join(" ");
-                let _ = output_tx.send(ExecOutput::Stderr(Bytes::from(said))).await;
-                while let Some(bytes) = input.recv().await {
-                    let _ = output_tx.send(ExecOutput::Stdout(bytes)).await;
-                }
-                let _ = output_tx.send(ExecOutput::Exit(3)).await;
-            });
-            Ok(ExecSession {
-                stdin: Some(stdin),
-                resize: None,
-                output,
-            })
-        }
-        .boxed()
-    }
-
-    fn connect(
-        &self,
-        _: ContainerName,
-        port: u16,
-    ) -> BoxFuture<'static, Result<std::pin::Pin<Box<dyn Duplex>>, Status>> {
-        async move {
-            let (near, mut far) = tokio::io::duplex(1024);
-            tokio::spawn(async move {
-                let _ = far.write_all(port.to_string().as_bytes()).await;
-                let mut byte = [0];
-                while far.read_exact(&mut byte).await.is_ok() {
-                    let _ = far.write_all(&byte).await;
-                }
-            });
-            let near: std::pin::Pin<Box<dyn Duplex>> = Box::pin(near);
-            Ok(near)
-        }
-        .boxed()
-    }
-}
 
 async fn serve(server: &ApiServer) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -105,7 +42,7 @@ async fn code(client: &kube::Client, path: &str, headers: &[(&str, &str)]) -> u1
 
 #[tokio::test]
 async fn who_is_let_in() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let admin = client(&server, &url, server.admin_token()).await;
     let nobody = client(&server, &url, "wrong").await;
@@ -129,7 +66,7 @@ async fn who_is_let_in() {
 
 #[tokio::test]
 async fn without_a_token_only_probes_answer() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let file = kubeconfig::render(&url, server.ca_pem(), "x").replace("    token: x\n", "    {}\n");
     let file = Kubeconfig::from_yaml(&file).expect("a kubeconfig");
@@ -145,7 +82,7 @@ async fn without_a_token_only_probes_answer() {
 
 #[tokio::test]
 async fn a_service_account_may_what_its_roles_say() {
-    let server = support::server();
+    let server = support::builder().build().expect("built");
     let url = serve(&server).await;
     let admin = client(&server, &url, server.admin_token()).await;
     let post = |path: &str, body: serde_json::Value| {

@@ -30,7 +30,7 @@ fn fnv64(bytes: impl IntoIterator<Item = u8>) -> u64 {
 /// printed form exists only in Go.
 pub(crate) fn template_hash(template: &impl Serialize, collision_count: Option<i32>) -> String {
     let mut bytes = serde_json::to_vec(template).expect("Kubernetes types have string keys and no failing parts");
-    if let Some(count) = collision_count {
+    if let Some(count) = collision_count.filter(|count| *count > 0) {
         bytes.extend(count.to_le_bytes());
     }
     let spell = |digit: u8| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()]);
@@ -84,6 +84,7 @@ mod tests {
         let template = json!({ "spec": { "containers": [{ "name": "web" }] } });
         let hash = template_hash(&template, None);
         assert_eq!(hash, template_hash(&template, None));
+        assert_eq!(hash, template_hash(&template, Some(0)), "no collision is no collision");
         assert_ne!(hash, template_hash(&template, Some(1)));
         assert!(hash.bytes().all(|byte| ALPHABET.contains(&byte)), "{hash}");
     }

@@ -64,6 +64,6 @@ pub use objects::{ClusterObjects, PodCache, mapper_of};
 pub use prometheus::SourceQuery;
 pub use registry::{CustomRegistry, ExternalRegistry, MetricInfo, SeriesShape};
 pub use resources::{ApiResource, ResourceMapper, core_resource, is_root_scoped};
-pub use rule::{Filter, Rule};
+pub use rule::{Asked, Filter, Rule};
 pub use serve::MetricsService;
 pub use source::{MetricsQuery, ObjectLookup};

@@ -78,7 +78,7 @@ pub(crate) fn to_count(value: f64) -> i32 {
 
 /// A float as a milli-value by the same rule.
 pub(crate) fn to_milli(value: f64) -> i64 {
-    if value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
         value as i64
     } else {
         i64::MIN

@@ -29,8 +29,9 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
 pub use apis::MetricsApis;
+pub use convert::status_of;
 pub use convert::{autoscaler_of, pod_of};
-pub use observe::{Observation, observe};
+pub use observe::{Observation, PodsOf, observe};
 
 use crate::hpa::Settings;
 

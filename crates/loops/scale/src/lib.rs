@@ -18,8 +18,13 @@
 pub mod adapter;
 pub mod hpa;
 pub mod hpa_loop;
+
+pub mod advise;
+pub mod check;
+pub mod explain;
 pub mod quantity;
 pub mod selector;
+pub mod simulate;
 
 pub use hpa_loop::{Mode, Options, run};
 

@@ -231,3 +231,167 @@ fn numbers_and_times() {
         assert_eq!(ApiTime(time_ms).to_string(), expect);
     }
 }
+
+#[tokio::test]
+async fn rules_and_alerts() {
+    let file = r#"
+groups:
+  - name: g
+    interval: 30s
+    rules:
+      - {alert: Busy, expr: "sum(requests_total) > 1", labels: {a: b}, annotations: {summary: "{{ $value }}"}}
+"#;
+    let rules = Rules::new(crate::rules::read(file, "r.yaml", 60_000).expect("a valid file"));
+    let backend = backend().with_rules(rules.clone());
+    rules.evaluate(0, &backend.inner.store, &backend.inner.engine, NOW_MS);
+    let get = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).expect("a valid request");
+        let response = router(backend.clone())
+            .oneshot(request)
+            .await
+            .expect("routers do not fail");
+        let bytes = response.into_body().collect().await.expect("a whole body").to_bytes();
+        serde_json::from_slice::<serde_json::Value>(&bytes).expect("JSON")
+    };
+    let alert = serde_json::json!({
+        "labels": {"a": "b", "alertname": "Busy"}, "annotations": {"summary": "120"},
+        "state": "firing", "activeAt": "2023-11-14T22:13:20Z", "value": "1.2e+02",
+    });
+    assert_eq!(
+        get("/api/v1/alerts").await["data"]["alerts"],
+        serde_json::json!([alert])
+    );
+    let groups = get("/api/v1/rules").await["data"]["groups"].clone();
+    let rule = &groups[0]["rules"][0];
+    assert_eq!(
+        (&groups[0]["interval"], &rule["state"], &rule["type"], &rule["health"]),
+        (&30.into(), &"firing".into(), &"alerting".into(), &"ok".into())
+    );
+    assert_eq!(rule["alerts"], serde_json::json!([alert]));
+    assert_eq!(
+        get("/api/v1/rules?type=record").await["data"]["groups"][0]["rules"],
+        serde_json::json!([])
+    );
+}
+
+/// What Grafana's Prometheus data source sends: its health check, the query builder, variables, a dashboard's
+/// panel, annotations of alerts. Each has to succeed with data of the kind that it expects.
+#[tokio::test]
+async fn grafana_is_content() {
+    let form = "application/x-www-form-urlencoded";
+    let range = "start=1699999400&end=1700000000";
+    let requests = [
+        (
+            "GET",
+            "/api/v1/status/buildinfo".to_owned(),
+            String::new(),
+            "/version",
+            "string",
+        ),
+        (
+            "POST",
+            "/api/v1/query".to_owned(),
+            "query=1%2B1&time=1700000000".to_owned(),
+            "/result",
+            "array",
+        ),
+        (
+            "GET",
+            format!("/api/v1/label/__name__/values?{range}"),
+            String::new(),
+            "",
+            "array",
+        ),
+        (
+            "POST",
+            "/api/v1/labels".to_owned(),
+            format!("{range}&match%5B%5D=%7B__name__%3D%22requests_total%22%7D"),
+            "/0",
+            "string",
+        ),
+        (
+            "GET",
+            format!("/api/v1/label/pod/values?{range}&match%5B%5D=requests_total&limit=40000"),
+            String::new(),
+            "/0",
+            "string",
+        ),
+        (
+            "POST",
+            "/api/v1/series".to_owned(),
+            format!("{range}&match%5B%5D=requests_total"),
+            "/0",
+            "object",
+        ),
+        (
+            "GET",
+            "/api/v1/metadata?limit=5000".to_owned(),
+            String::new(),
+            "/requests",
+            "array",
+        ),
+        (
+            "POST",
+            "/api/v1/query_range".to_owned(),
+            format!("{range}&step=15&query=sum+by+%28pod%29+%28rate%28requests_total%5B1m%5D%29%29"),
+            "/result/0/values",
+            "array",
+        ),
+        (
+            "POST",
+            "/api/v1/query_exemplars".to_owned(),
+            format!("{range}&query=requests_total"),
+            "",
+            "array",
+        ),
+        (
+            "GET",
+            "/api/v1/rules?type=alert".to_owned(),
+            String::new(),
+            "/groups",
+            "array",
+        ),
+        ("GET", "/api/v1/status/flags".to_owned(), String::new(), "", "object"),
+        (
+            "GET",
+            "/api/v1/targets?state=active".to_owned(),
+            String::new(),
+            "/activeTargets",
+            "array",
+        ),
+        (
+            "GET",
+            "/api/v1/status/tsdb".to_owned(),
+            String::new(),
+            "/seriesCountByMetricName/0/name",
+            "string",
+        ),
+        (
+            "GET",
+            "/api/v1/status/runtimeinfo".to_owned(),
+            String::new(),
+            "/startTime",
+            "string",
+        ),
+    ];
+    for (method, path, body, pointer, kind) in requests {
+        let request = Request::builder()
+            .method(method)
+            .uri(&path)
+            .header("content-type", form)
+            .body(Body::from(body));
+        let (status, text) = send(request.expect("a valid request")).await;
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((status, &json["status"]), (200, &"success".into()), "{path}: {text}");
+        let found = json
+            .pointer(&format!("/data{pointer}"))
+            .unwrap_or(&serde_json::Value::Null);
+        let found_kind = match found {
+            serde_json::Value::Array(_) => "array",
+            serde_json::Value::Object(_) => "object",
+            serde_json::Value::String(_) => "string",
+            _ => "other",
+        };
+        assert_eq!(found_kind, kind, "{path}: {text}");
+    }
+}

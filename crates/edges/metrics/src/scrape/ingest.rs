@@ -12,6 +12,7 @@ use promql::sample::{STALE_NAN, Value};
 use promql::store::{AppendError, Head, SeriesRef};
 use thiserror::Error;
 
+use super::relabel::relabel;
 use super::{Body, Conflict, FetchError, Target, Timestamps};
 use crate::Store;
 use crate::store::Metadata;
@@ -60,6 +61,9 @@ pub(super) struct Ingest {
     last_ms: i64,
 }
 
+/// The entry of a series that relabelling drops.
+const DROPPED: usize = usize::MAX;
+
 /// A series of the target.
 struct Remembered {
     labels: Labels,
@@ -73,6 +77,22 @@ struct Row {
     entry: usize,
     timestamp_ms: Option<i64>,
     value: Value,
+}
+
+/// A body's samples.
+#[derive(Default)]
+struct Parsed {
+    /// Those that are stored.
+    rows: Vec<Row>,
+    /// How many there were before relabelling.
+    scraped: usize,
+}
+
+impl Parsed {
+    fn add(&mut self, row: Option<Row>) {
+        self.scraped += 1;
+        self.rows.extend(row);
+    }
 }
 
 impl Ingest {
@@ -105,7 +125,8 @@ impl Ingest {
         let parsed = body
             .map_err(ScrapeError::from)
             .and_then(|body| self.parse(store, &body));
-        let rows = parsed.as_deref().unwrap_or(&[]);
+        let nothing = Parsed::default();
+        let Parsed { rows, scraped } = parsed.as_ref().unwrap_or(&nothing);
         let added = if parsed.is_ok() {
             self.entries.len() - entries_before
         } else {
@@ -122,13 +143,13 @@ impl Ingest {
         }
         self.end_vanished(&mut head, time_ms);
         let up = if parsed.is_ok() { 1.0 } else { 0.0 };
-        let scraped = rows.len() as f64;
+        let (scraped, kept) = (*scraped as f64, rows.len() as f64);
         self.append_report(
             &mut head,
             time_ms,
-            [up, duration.as_secs_f64(), scraped, scraped, added as f64],
+            [up, duration.as_secs_f64(), scraped, kept, added as f64],
         );
-        parsed.map(|rows| rows.len())
+        parsed.map(|parsed| parsed.rows.len())
     }
 
     /// Ends all series: the target is gone.
@@ -157,7 +178,7 @@ impl Ingest {
 
     /// Keeps only the entries of this scrape. Those with times of their own are looked up anew.
     fn forget_unseen(&mut self) {
-        let mut moved = vec![usize::MAX; self.entries.len()];
+        let mut moved = vec![DROPPED; self.entries.len()];
         let mut kept = Vec::with_capacity(self.entries.len());
         for (at, remembered) in std::mem::take(&mut self.entries).into_iter().enumerate() {
             if remembered.seen == self.scrape {
@@ -167,8 +188,9 @@ impl Ingest {
         }
         self.entries = kept;
         self.known.retain(|_, entry| {
-            *entry = moved[*entry];
-            *entry != usize::MAX
+            // Dropped series are tried anew, so that those which a target no longer has do not pile up.
+            *entry = moved.get(*entry).copied().unwrap_or(DROPPED);
+            *entry != DROPPED
         });
     }
 
@@ -180,7 +202,7 @@ impl Ingest {
 
     // --- reading the body -----------------------------------------------------------------------
 
-    fn parse(&mut self, store: &Store, body: &Body) -> Result<Vec<Row>, ScrapeError> {
+    fn parse(&mut self, store: &Store, body: &Body) -> Result<Parsed, ScrapeError> {
         match body.format {
             Format::Text => self.parse_text(store, Parser::new(&body.bytes, Dialect::Text)?),
             Format::OpenMetrics => self.parse_text(store, Parser::new(&body.bytes, Dialect::OpenMetrics)?),
@@ -188,13 +210,16 @@ impl Ingest {
         }
     }
 
-    fn parse_text(&mut self, store: &Store, mut parser: Parser<'_>) -> Result<Vec<Row>, ScrapeError> {
-        let mut rows = Vec::with_capacity(self.entries.len());
+    fn parse_text(&mut self, store: &Store, mut parser: Parser<'_>) -> Result<Parsed, ScrapeError> {
+        let mut parsed = Parsed {
+            rows: Vec::with_capacity(self.entries.len()),
+            scraped: 0,
+        };
         let mut last_kind = MetricKind::Unknown;
         while let Some(entry) = parser.next_entry()? {
             match entry {
                 Entry::Sample(sample) => {
-                    self.check_count(&rows)?;
+                    self.check_count(&parsed.rows)?;
                     let raw = sample.series.raw();
                     let labels = sample.series.labels().map(|(name, value)| {
                         let value = if is_bound(last_kind, &name) {
@@ -204,7 +229,7 @@ impl Ingest {
                         };
                         (name, value)
                     });
-                    rows.push(self.row(raw, labels, Value::Float(sample.value), sample.timestamp_ms)?);
+                    parsed.add(self.row(raw, labels, Value::Float(sample.value), sample.timestamp_ms)?);
                 }
                 Entry::Help { family, text } => self.describe(store, &family, |entry| entry.help = text.into_owned()),
                 Entry::Type { family, kind } => {
@@ -214,11 +239,14 @@ impl Ingest {
                 Entry::Unit { family, unit } => self.describe(store, &family, |entry| entry.unit = unit.to_owned()),
             }
         }
-        Ok(rows)
+        Ok(parsed)
     }
 
-    fn parse_protobuf(&mut self, store: &Store, mut families: Families<'_>) -> Result<Vec<Row>, ScrapeError> {
-        let mut rows = Vec::with_capacity(self.entries.len());
+    fn parse_protobuf(&mut self, store: &Store, mut families: Families<'_>) -> Result<Parsed, ScrapeError> {
+        let mut parsed = Parsed {
+            rows: Vec::with_capacity(self.entries.len()),
+            scraped: 0,
+        };
         let mut raw = String::new();
         while let Some(family) = families.next_family()? {
             self.describe(store, &family.name, |entry| {
@@ -229,17 +257,17 @@ impl Ingest {
                 };
             });
             for sample in family.samples {
-                self.check_count(&rows)?;
+                self.check_count(&parsed.rows)?;
                 raw.clear();
                 sample
                     .labels
                     .iter()
                     .for_each(|(name, value)| raw.extend([name, "\0", value, "\0"]));
                 let labels = sample.labels.iter().map(|(name, value)| (name.into(), value.into()));
-                rows.push(self.row(&raw, labels, sample.value, sample.timestamp_ms)?);
+                parsed.add(self.row(&raw, labels, sample.value, sample.timestamp_ms)?);
             }
         }
-        Ok(rows)
+        Ok(parsed)
     }
 
     fn check_count(&self, rows: &[Row]) -> Result<(), ScrapeError> {
@@ -258,15 +286,19 @@ impl Ingest {
         labels: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
         value: Value,
         timestamp_ms: Option<i64>,
-    ) -> Result<Row, ScrapeError> {
+    ) -> Result<Option<Row>, ScrapeError> {
         let entry = match self.known.get(raw) {
+            Some(&DROPPED) => return Ok(None),
             Some(&entry) => entry,
             None => {
                 let problem = |problem| ScrapeError::Labels {
                     series: readable(raw),
                     problem,
                 };
-                let labels = self.labels(labels).map_err(problem)?;
+                let Some(labels) = self.labels(labels).map_err(problem)? else {
+                    self.known.insert(raw.into(), DROPPED);
+                    return Ok(None);
+                };
                 self.entries.push(Remembered {
                     labels,
                     series: None,
@@ -277,15 +309,15 @@ impl Ingest {
             }
         };
         let timestamp_ms = timestamp_ms.filter(|_| self.target.settings.timestamps == Timestamps::Body);
-        Ok(Row {
+        Ok(Some(Row {
             entry,
             timestamp_ms,
             value,
-        })
+        }))
     }
 
-    /// The labels under which a series of the body is stored.
-    fn labels<'a>(&self, pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Labels, String> {
+    /// The labels under which a series of the body is stored; `None` where relabelling drops it.
+    fn labels<'a>(&self, pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Option<Labels>, String> {
         let settings = &self.target.settings;
         let mut builder = LabelsBuilder::new();
         for (name, value) in pairs {
@@ -325,7 +357,7 @@ impl Ingest {
         if labels.len() > settings.labels_max {
             return Err(format!("more than {} labels", settings.labels_max));
         }
-        Ok(labels)
+        Ok(relabel(labels, &settings.metric_relabel))
     }
 
     fn describe(&mut self, store: &Store, family: &str, change: impl FnOnce(&mut Metadata)) {

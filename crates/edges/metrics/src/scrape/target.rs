@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use promql::labels::Labels;
 
+use super::relabel::Relabel;
 use crate::tls::TlsSettings;
 
 /// Something that exposes metrics.
@@ -76,6 +77,8 @@ pub struct Settings {
     pub label_name_bytes_max: usize,
     /// A longer label value is a failed scrape.
     pub label_value_bytes_max: usize,
+    /// What is done to the labels of each sample before it is stored.
+    pub metric_relabel: Vec<Relabel>,
     /// Who asks.
     pub authorization: Option<Authorization>,
     /// TLS.
@@ -95,6 +98,7 @@ impl Default for Settings {
             labels_max: 128,
             label_name_bytes_max: 1024,
             label_value_bytes_max: 16 << 10,
+            metric_relabel: Vec::new(),
             authorization: None,
             tls: TlsSettings::default(),
         }

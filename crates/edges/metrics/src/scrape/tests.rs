@@ -303,3 +303,27 @@ fn a_native_histogram_is_stored_and_ended() {
     assert_eq!(series.histograms[0].histogram.count, 3.0);
     assert!(is_stale_nan(series.floats[0].value));
 }
+
+#[tokio::test(start_paused = true)]
+async fn relabelling_drops_and_rewrites_samples() {
+    let rule = |yaml: &str| relabel::Relabel::new(serde_saphyr::from_str(yaml).expect("a rule")).expect("a valid rule");
+    let metric_relabel = vec![
+        rule("{source_labels: [__name__], regex: noise, action: drop}"),
+        rule("{regex: secret, action: labeldrop}"),
+    ];
+    let settings = Arc::new(Settings {
+        metric_relabel,
+        ..Settings::default()
+    });
+    let (series, _) = run(
+        vec![Ok("noise 1\na{secret=\"x\"} 2\n")],
+        Target { settings, ..target() },
+        14,
+    )
+    .await;
+    assert!(
+        series[0].starts_with(r#"a{instance="i", job="web"} 2 2 2"#),
+        "{series:?}"
+    );
+    assert_eq!(series.len(), 2, "{series:?}");
+}

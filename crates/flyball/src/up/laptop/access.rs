@@ -10,6 +10,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use node::kubelet::Kubelet;
 
+use super::exec;
+
 /// The kubelet, once it runs; the API server is built before it.
 pub(super) struct Access {
     kubelet: Arc<OnceLock<Kubelet>>,
@@ -56,9 +58,20 @@ impl PodAccess for Access {
         })
     }
 
-    fn exec(&self, container: ContainerName, _options: ExecOptions) -> BoxFuture<'static, Result<ExecSession, Status>> {
-        let why = format!("commands cannot be run in container {} yet", container.container);
-        Box::pin(async move { Err(Status::bad_request(why)) })
+    fn exec(&self, container: ContainerName, options: ExecOptions) -> BoxFuture<'static, Result<ExecSession, Status>> {
+        let kubelet = self.kubelet();
+        Box::pin(async move {
+            if options.tty {
+                return Err(Status::bad_request("commands get no terminal here: leave out -t"));
+            }
+            if options.command.is_empty() {
+                return Err(Status::bad_request(
+                    "a running container cannot be attached to: use logs -f, or exec",
+                ));
+            }
+            let session = exec::start(&kubelet?, &container.uid, &container.container, &options).await;
+            session.map_err(|error| Status::bad_request(error.to_string()))
+        })
     }
 
     fn connect(&self, container: ContainerName, port: u16) -> BoxFuture<'static, Result<Pin<Box<dyn Duplex>>, Status>> {

@@ -10,6 +10,7 @@ const VOLUME_MODE: u32 = 0o644;
 pub(super) fn pod(object: &mut Value) {
     let spec = field(object, "spec");
     pod_spec(spec);
+    set(spec, "enableServiceLinks", json!(true));
     // Only pods copy limits to requests; their templates stay as written.
     for list in ["initContainers", "containers"] {
         each(spec, list).for_each(requests_from_limits);
@@ -51,6 +52,13 @@ fn pod_spec(spec: &mut Value) {
     }
     set(spec, "restartPolicy", json!("Always"));
     set(spec, "terminationGracePeriodSeconds", json!(30));
+    // Once a negative number meant "now".
+    if spec["terminationGracePeriodSeconds"]
+        .as_i64()
+        .is_some_and(|seconds| seconds < 0)
+    {
+        spec["terminationGracePeriodSeconds"] = json!(1);
+    }
     set(spec, "dnsPolicy", json!("ClusterFirst"));
     // The older name of the same field; each follows the other.
     for (from, to) in [
@@ -68,15 +76,12 @@ fn pod_spec(spec: &mut Value) {
     }
     set(spec, "securityContext", json!({}));
     set(spec, "schedulerName", json!("default-scheduler"));
-    set(spec, "enableServiceLinks", json!(true));
 }
 
 fn container(container: &mut Value) {
     let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    if !image.is_empty() {
-        let policy = if pulls_always(image) { "Always" } else { "IfNotPresent" };
-        set(container, "imagePullPolicy", json!(policy));
-    }
+    let policy = if pulls_always(image) { "Always" } else { "IfNotPresent" };
+    set(container, "imagePullPolicy", json!(policy));
     set(container, "resources", json!({}));
     set(container, "terminationMessagePath", json!("/dev/termination-log"));
     set(container, "terminationMessagePolicy", json!("File"));
@@ -102,7 +107,7 @@ fn container(container: &mut Value) {
 
 /// Whether an image without a pull policy is pulled at each start: it names no tag, or `latest`.
 fn pulls_always(image: &str) -> bool {
-    if image.contains('@') {
+    if image.is_empty() || image.contains('@') {
         return false;
     }
     let name = image.rsplit('/').next().unwrap_or(image);

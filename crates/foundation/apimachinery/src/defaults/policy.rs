@@ -65,7 +65,7 @@ pub(super) fn autoscaler(version: &str, object: &mut Value) {
     let spec = field(object, "spec");
     set(spec, "minReplicas", json!(1));
     if version == "v1" {
-        set(spec, "targetCPUUtilizationPercentage", json!(80));
+        // The older version says nothing where nothing is said; the metric appears when it is read as the newer one.
         return;
     }
     let measured = spec
@@ -114,6 +114,23 @@ pub(super) fn webhooks(kind: &str, object: &mut Value) {
         each(webhook, "rules").for_each(|rule| set(rule, "scope", json!("*")));
         if let Some(service) = webhook.pointer_mut("/clientConfig/service") {
             set(service, "port", json!(443));
+        }
+    }
+}
+
+/// Of a container's limits: the default is the maximum, the default request is the default, or else the minimum.
+pub(super) fn limit_range(object: &mut Value) {
+    let spec = field(object, "spec");
+    for limit in each(spec, "limits").filter(|limit| limit["type"] == "Container") {
+        for (from, to) in [
+            ("max", "default"),
+            ("default", "defaultRequest"),
+            ("min", "defaultRequest"),
+        ] {
+            let amounts = limit.get(from).and_then(Value::as_object).cloned().unwrap_or_default();
+            for (resource, amount) in amounts {
+                set(field(limit, to), &resource, amount);
+            }
         }
     }
 }

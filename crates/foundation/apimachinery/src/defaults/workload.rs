@@ -42,7 +42,9 @@ pub(super) fn stateful_set(object: &mut Value) {
     let strategy = field(spec, "updateStrategy");
     set(strategy, "type", json!("RollingUpdate"));
     if strategy["type"] == "RollingUpdate" {
-        set(field(strategy, "rollingUpdate"), "partition", json!(0));
+        let rolling = field(strategy, "rollingUpdate");
+        set(rolling, "partition", json!(0));
+        set(rolling, "maxUnavailable", json!(1));
     }
     let retention = field(spec, "persistentVolumeClaimRetentionPolicy");
     set(retention, "whenDeleted", json!("Retain"));

@@ -111,7 +111,7 @@ pub fn path_segment_errors(text: &str) -> Vec<String> {
 pub fn port_name_errors(text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     if text.len() > 15 {
-        errors.push(too_long(15));
+        errors.push("must be no more than 15 characters".to_owned());
     }
     if !text.bytes().all(|byte| lower_alphanumeric(byte) || byte == b'-') {
         errors.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
@@ -143,7 +143,7 @@ pub fn label_key_errors(text: &str) -> Vec<String> {
         [name] => (None, *name),
         [prefix, name] => (Some(*prefix), *name),
         _ => {
-            let sentence = pattern_error(&format!("a qualified name {MESSAGE}"), PATTERN, &EXAMPLES);
+            let sentence = pattern_error(&format!("a valid label key {MESSAGE}"), PATTERN, &EXAMPLES);
             return vec![format!(
                 "{sentence} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];

@@ -129,7 +129,7 @@ pub fn validate_labels(labels: &Value, path: &str) -> Vec<Cause> {
                 .map(|why| Cause::invalid(path, &json!(key), &why)),
         );
         let errors = label_value_errors(value.as_str().unwrap_or_default()).into_iter();
-        causes.extend(errors.map(|why| Cause::invalid(format!("{path}[{key}]"), value, &why)));
+        causes.extend(errors.map(|why| Cause::invalid(path, value, &why)));
     }
     causes
 }
@@ -284,7 +284,7 @@ mod tests {
         check(
             json!({"name": "a", "labels": {"x": "no spaces"}}),
             false,
-            &["metadata.labels[x]"],
+            &["metadata.labels"],
         );
         check(
             json!({"name": "a", "annotations": {"Example.com/x": "any text"}}),

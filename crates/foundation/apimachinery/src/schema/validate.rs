@@ -181,7 +181,8 @@ fn check_rules(rules: &Rules, value: &Value, path: &str, causes: &mut Vec<Cause>
             .iter()
             .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
             .collect();
-        let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+        let mut allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
+        allowed.sort_unstable();
         causes.push(Cause::not_supported(path, value, &allowed));
     }
     check_junctors(rules, value, path, causes);

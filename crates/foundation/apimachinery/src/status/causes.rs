@@ -106,10 +106,9 @@ impl Cause {
         )
     }
 
-    /// A value is not one of the supported ones, which are listed in order.
+    /// A value is not one of the supported ones, which are listed as given.
     pub fn not_supported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
-        let mut supported: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
-        supported.sort();
+        let supported: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
         let detail = if supported.is_empty() {
             String::new()
         } else {

@@ -41,6 +41,7 @@ impl<'a> Check<'a> {
     pub(super) fn get(&self, field: &str) -> &'a Value {
         field
             .split('.')
+            .filter(|key| !key.is_empty())
             .try_fold(self.value, |value, key| value.get(key))
             .unwrap_or(NULL)
     }
@@ -64,7 +65,12 @@ impl<'a> Check<'a> {
 
     pub(super) fn invalid(&mut self, field: &str, detail: &str) {
         let path = self.path(field);
-        self.push(Cause::invalid(path, self.get(field), detail));
+        // What is absent reads as the zero text.
+        let absent = json!("");
+        let value = Some(self.get(field))
+            .filter(|value| !value.is_null())
+            .unwrap_or(&absent);
+        self.push(Cause::invalid(path, value, detail));
     }
 
     pub(super) fn invalid_all(&mut self, field: &str, details: Vec<String>) {

@@ -37,11 +37,19 @@ pub(super) fn container(check: &mut Check<'_>, names: &mut HashSet<String>, volu
     let mut port_names = HashSet::new();
     check.each("ports", |one| port(one, &mut port_names));
     check.each("env", variable);
-    check.each("envFrom", |source| {
-        if !source.has("configMapRef") && !source.has("secretRef") {
-            source.invalid("", "must specify one of: `configMapRef` or `secretRef`");
-        }
-    });
+    // Upstream names the list here, not the element.
+    let sourceless = |source: &Value| source["configMapRef"].is_null() && source["secretRef"].is_null();
+    for _ in check
+        .get("envFrom")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|source| sourceless(source))
+    {
+        let path = check.path("envFrom");
+        let why = "must specify one of: `configMapRef` or `secretRef`";
+        check.push(crate::status::Cause::invalid(path, &Value::from(""), why));
+    }
     let mut mount_paths = HashSet::new();
     check.each("volumeMounts", |one| mount(one, volumes, &mut mount_paths));
     check.one_of("imagePullPolicy", &["Always", "IfNotPresent", "Never"]);
@@ -95,12 +103,16 @@ fn variable(check: &mut Check<'_>) {
     check.within("valueFrom", |source| {
         let known = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
         let count = known.iter().filter(|field| source.has(field)).count();
-        if count == 0 {
-            source.invalid("", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
-        } else if valued {
-            source.invalid("", "may not be specified when `value` is not empty");
-        } else if count > 1 {
-            source.invalid("", "may not have more than one field specified at a time");
+        let why = match count {
+            0 => Some(
+                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+            ),
+            _ if valued => Some("may not be specified when `value` is not empty"),
+            1 => None,
+            _ => Some("may not have more than one field specified at a time"),
+        };
+        if let Some(why) = why {
+            source.push(crate::status::Cause::invalid(source.path(""), &Value::from(""), why));
         }
         for field in ["configMapKeyRef", "secretKeyRef"] {
             source.within(field, |reference| {

@@ -17,7 +17,8 @@ pub(super) fn service(check: &mut Check<'_>) {
         }
         match &*kind {
             "LoadBalancer" | "NodePort" if headless => {
-                spec.invalid("clusterIP", &format!("may not be set to 'None' for {kind} services"));
+                let why = format!("may not be set to 'None' for {kind} services");
+                spec.push(crate::status::Cause::invalid(spec.path("clusterIPs[0]"), &json!("None"), &why));
             }
             "ExternalName" => {
                 if matches!(spec.text("clusterIP"), "") {
@@ -39,7 +40,8 @@ pub(super) fn service(check: &mut Check<'_>) {
             let key = (port.get("port").clone().to_string(), port.text("protocol").to_owned());
             if !numbers.insert(key) {
                 let path = port.path("");
-                let shown = json!({"port": port.get("port"), "protocol": port.get("protocol")});
+                let shown = json!({"Name": "", "Protocol": port.get("protocol"), "AppProtocol": null, "Port": port.get("port"),
+                                   "TargetPort": 0, "NodePort": 0});
                 port.push(crate::status::Cause::duplicate(path, &shown));
             }
         });
@@ -87,7 +89,7 @@ pub(super) fn ingress(check: &mut Check<'_>) {
         if rules == 0 && !spec.has("defaultBackend") {
             let path = spec.path("");
             let why = "either `defaultBackend` or `rules` must be specified";
-            spec.push(crate::status::Cause::invalid(path, spec.value, why));
+            spec.push(crate::status::Cause::invalid(path, &json!(null), why));
         }
         spec.within("defaultBackend", backend);
         spec.each("rules", |rule| {
@@ -123,7 +125,11 @@ pub(super) fn ingress(check: &mut Check<'_>) {
 fn backend(check: &mut Check<'_>) {
     match (check.has("service"), check.has("resource")) {
         (true, true) => check.invalid("", "cannot set both resource and service backends"),
-        (false, false) => check.required("", "must specify one of `resource` or `service`"),
+        (false, false) => {
+            let path = check.path("");
+            let why = "resource or service backend is required";
+            check.push(crate::status::Cause::invalid(path, &json!(""), why));
+        }
         _ => {}
     }
     check.within("service", |service| {
@@ -134,13 +140,28 @@ fn backend(check: &mut Check<'_>) {
             !service.text("port.name").is_empty(),
             service.get("port.number").as_i64().unwrap_or(0),
         );
-        match (named, number) {
-            (true, 0) => {}
-            (true, _) => service.invalid("", "cannot set both port name & port number"),
-            (false, 0) => service.required("", "port name or number is required"),
-            (false, _) => service.port_number("port.number"),
+        let mixed = named && number != 0;
+        if !mixed && number != 0 {
+            service.port_number("port.number");
         }
     });
+    let named = !check.text("service.port.name").is_empty();
+    let numbered = check
+        .get("service.port.number")
+        .as_i64()
+        .is_some_and(|number| number != 0);
+    match (check.has("service"), named, numbered) {
+        (true, true, true) => {
+            let path = check.path("");
+            check.push(crate::status::Cause::invalid(
+                path,
+                &json!(""),
+                "cannot set both port name & port number",
+            ));
+        }
+        (true, false, false) => check.required("", "port name or number is required"),
+        _ => {}
+    }
 }
 
 pub(super) fn network_policy(check: &mut Check<'_>) {
@@ -149,7 +170,7 @@ pub(super) fn network_policy(check: &mut Check<'_>) {
         for (direction, side) in [("ingress", "from"), ("egress", "to")] {
             spec.each(direction, |rule| {
                 rule.each("ports", |port| {
-                    port.one_of("protocol", &["SCTP", "TCP", "UDP"]);
+                    port.one_of("protocol", &["TCP", "UDP", "SCTP"]);
                     port.port("port");
                 });
                 rule.each(side, |peer| {
@@ -163,6 +184,6 @@ pub(super) fn network_policy(check: &mut Check<'_>) {
                 });
             });
         }
-        spec.each("policyTypes", |kind| kind.one_of("", &["Egress", "Ingress"]));
+        spec.each("policyTypes", |kind| kind.one_of("", &["Ingress", "Egress"]));
     });
 }

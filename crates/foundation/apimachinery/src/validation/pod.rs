@@ -117,9 +117,16 @@ fn toleration(check: &mut Check<'_>) {
         );
     }
     if operator == "Exists" && !check.text("value").is_empty() {
-        check.invalid("operator", "value must be empty when `operator` is 'Exists'");
+        let path = check.path("operator");
+        check.push(crate::status::Cause::invalid(
+            path,
+            check.get("value"),
+            "value must be empty when `operator` is 'Exists'",
+        ));
     }
-    check.one_of("effect", &["", "NoSchedule", "PreferNoSchedule", "NoExecute"]);
+    if !check.text("effect").is_empty() {
+        check.one_of("effect", &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
+    }
     if check.has("tolerationSeconds") && check.text("effect") != "NoExecute" {
         check.invalid("effect", "effect must be 'NoExecute' when `tolerationSeconds` is set");
     }

@@ -1,6 +1,6 @@
 //! Configuration, storage claims, scaling, disruption, access.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::check::Check;
 use crate::encoding::base64_decode;
@@ -116,12 +116,12 @@ pub(super) fn persistent_volume_claim(check: &mut Check<'_>) {
         if spec.get("accessModes").as_array().is_none_or(Vec::is_empty) {
             spec.required("accessModes", "at least 1 access mode is required");
         }
-        spec.each("accessModes", |mode| {
-            mode.one_of(
-                "",
-                &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"],
-            );
-        });
+        const MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+        for mode in spec.get("accessModes").as_array().into_iter().flatten() {
+            if !mode.as_str().is_some_and(|mode| MODES.contains(&mode)) {
+                spec.push(Cause::not_supported(spec.path("accessModes"), mode, &MODES));
+            }
+        }
         match spec.quantity("resources.requests.storage") {
             Some(amount) if amount.is_zero() => {
                 let path = spec.path("resources[storage]");
@@ -152,9 +152,8 @@ pub(super) fn autoscaler(check: &mut Check<'_>) {
             spec.push(Cause::invalid(path, &Value::from(most), why));
         };
         if most < 1 {
-            too_small(spec, "must be greater than 0");
-        }
-        if least.is_some_and(|least| most < least) {
+            spec.required("maxReplicas", "must be set and greater than 0");
+        } else if least.is_some_and(|least| most < least) {
             too_small(spec, "must be greater than or equal to `minReplicas`");
         }
         spec.within_or_null("scaleTargetRef", |target| {
@@ -166,6 +165,22 @@ pub(super) fn autoscaler(check: &mut Check<'_>) {
                 }
             }
         });
+        let api_version = spec.text("scaleTargetRef.apiVersion");
+        if !api_version.contains('/') && spec.text("scaleTargetRef.kind") != "ReplicationController" {
+            spec.invalid("scaleTargetRef.apiVersion", "apiVersion must specify API group");
+        }
+        let wakes = |metric: &Value| matches!(metric["type"].as_str(), Some("Object" | "External"));
+        if least == Some(0)
+            && !spec
+                .get("metrics")
+                .as_array()
+                .is_some_and(|metrics| metrics.iter().any(wakes))
+        {
+            spec.forbidden(
+                "metrics",
+                "must specify at least one Object or External metric to support scaling to zero replicas",
+            );
+        }
         spec.each("metrics", metric);
         spec.within("behavior", |behavior| {
             for (direction, window_max) in [("scaleUp", 3600), ("scaleDown", 3600)] {
@@ -188,7 +203,10 @@ fn metric(check: &mut Check<'_>) {
         if kind.is_empty() {
             check.required("type", "must specify a metric source type");
         } else {
-            check.not_supported("type", &["ContainerResource", "External", "Object", "Pods", "Resource"]);
+            // Said twice upstream, once for the type and once for the source.
+            for _ in 0..2 {
+                check.not_supported("type", &["ContainerResource", "External", "Object", "Pods", "Resource"]);
+            }
         }
         return;
     };
@@ -231,7 +249,12 @@ fn metric(check: &mut Check<'_>) {
                     "Resource" | "ContainerResource" => "must set either a target raw value or a target utilization",
                     _ => "must set either a target value for metric or a per-pod target",
                 };
-                target.required(wanted[0], why);
+                let field = if matches!(kind, "Object" | "External") {
+                    "averageValue"
+                } else {
+                    wanted[0]
+                };
+                target.required(field, why);
             }
         });
     });
@@ -270,12 +293,11 @@ fn scaling_rules(check: &mut Check<'_>, window_max: i64) {
 pub(super) fn disruption_budget(check: &mut Check<'_>) {
     check.within_or_null("spec", |spec| {
         if spec.has("minAvailable") && spec.has("maxUnavailable") {
-            let path = spec.path("");
-            spec.push(Cause::invalid(
-                path,
-                spec.value,
-                "minAvailable and maxUnavailable cannot be both set",
-            ));
+            let shown = json!({"MinAvailable": spec.get("minAvailable"), "Selector": spec.get("selector"),
+                "MaxUnavailable": spec.get("maxUnavailable"),
+                "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy")});
+            let why = "minAvailable and maxUnavailable cannot be both set";
+            spec.push(Cause::invalid(spec.path(""), &shown, why));
         }
         for field in ["minAvailable", "maxUnavailable"] {
             spec.int_or_percent(field);
@@ -325,7 +347,7 @@ pub(super) fn role_binding(check: &mut Check<'_>) {
         check.not_supported("roleRef.apiGroup", &[GROUP]);
     }
     let kinds: &[&str] = if check.text("kind") == "RoleBinding" {
-        &["ClusterRole", "Role"]
+        &["Role", "ClusterRole"]
     } else {
         &["ClusterRole"]
     };
@@ -351,7 +373,7 @@ pub(super) fn role_binding(check: &mut Check<'_>) {
                     subject.not_supported("apiGroup", &[GROUP]);
                 }
             }
-            _ => subject.not_supported("kind", &["Group", "ServiceAccount", "User"]),
+            _ => subject.not_supported("kind", &["ServiceAccount", "User", "Group"]),
         }
     });
 }

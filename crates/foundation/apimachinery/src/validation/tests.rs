@@ -95,7 +95,7 @@ fn the_rest() {
     );
     check(
         "hpa",
-        json!({"spec": {"minReplicas": 3, "maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}}),
+        json!({"spec": {"minReplicas": 3, "maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
         &["spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`"],
     );
     check(

@@ -1,7 +1,10 @@
 //! What owns pods.
 
+use serde_json::{Value, json};
+
 use super::check::Check;
 use super::pod::{labels_match, template};
+use crate::status::Cause;
 
 fn percent(check: &Check<'_>, field: &str) -> Option<i64> {
     check
@@ -9,6 +12,11 @@ fn percent(check: &Check<'_>, field: &str) -> Option<i64> {
         .as_str()
         .and_then(|text| text.strip_suffix('%'))
         .and_then(|digits| digits.parse().ok())
+}
+
+/// Messages show a strategy as Go's internal struct, whose names are capitals.
+fn strategy_as_go(strategy: &Check<'_>) -> Value {
+    json!({"Type": strategy.get("type"), "RollingUpdate": strategy.get("rollingUpdate")})
 }
 
 fn is_zero(check: &Check<'_>, field: &str) -> bool {
@@ -35,10 +43,16 @@ fn selector_and_template(check: &mut Check<'_>, kind: &str) {
         }
         match selector {
             Some(selector) => labels_match(check, &selector),
-            None => check.invalid("selector", "invalid label selector"),
+            None => {
+                check.invalid("selector", "invalid label selector");
+                return;
+            }
         }
     } else {
-        check.required("selector", "");
+        // A daemon set without a selector is only told that it does not match.
+        if kind != "daemonset" {
+            check.required("selector", "");
+        }
         labels_match(check, &crate::selector::LabelSelector::nothing());
     }
     always_restarting_template(check);
@@ -71,7 +85,12 @@ pub(super) fn deployment(check: &mut Check<'_>) {
                 );
             }
             if !matches!(strategy.text("type"), "Recreate" | "RollingUpdate") {
-                strategy.not_supported("type", &["Recreate", "RollingUpdate"]);
+                let cause = Cause::not_supported(
+                    strategy.path(""),
+                    &strategy_as_go(strategy),
+                    &["Recreate", "RollingUpdate"],
+                );
+                strategy.push(cause);
             }
             if strategy.text("type") == "RollingUpdate" {
                 strategy.within("rollingUpdate", |rolling| {
@@ -102,7 +121,7 @@ pub(super) fn replica_set(check: &mut Check<'_>) {
     check.within_or_null("spec", |spec| {
         spec.not_negative("replicas");
         spec.not_negative("minReadySeconds");
-        selector_and_template(spec, "replicaset");
+        selector_and_template(spec, "deployment");
     });
 }
 
@@ -120,11 +139,18 @@ pub(super) fn replication_controller(check: &mut Check<'_>) {
 
 pub(super) fn stateful_set(check: &mut Check<'_>) {
     check.within_or_null("spec", |spec| {
-        spec.one_of("podManagementPolicy", &["OrderedReady", "Parallel"]);
+        if !matches!(spec.text("podManagementPolicy"), "OrderedReady" | "Parallel") {
+            spec.invalid("podManagementPolicy", "must be 'OrderedReady' or 'Parallel'");
+        }
         spec.within("updateStrategy", |strategy| {
-            strategy.one_of("type", &["OnDelete", "RollingUpdate"]);
+            if !matches!(strategy.text("type"), "OnDelete" | "RollingUpdate") {
+                let why = "must be 'RollingUpdate' or 'OnDelete'";
+                strategy.push(Cause::invalid(strategy.path(""), &strategy_as_go(strategy), why));
+            }
             if strategy.text("type") == "OnDelete" && strategy.has("rollingUpdate") {
-                strategy.invalid("rollingUpdate", "only allowed for updateStrategy 'RollingUpdate'");
+                let rolling = json!({"Partition": strategy.get("rollingUpdate.partition"), "MaxUnavailable": strategy.get("rollingUpdate.maxUnavailable")});
+                let why = "only allowed for updateStrategy 'RollingUpdate'";
+                strategy.push(Cause::invalid(strategy.path("rollingUpdate"), &rolling, why));
             }
             strategy.not_negative("rollingUpdate.partition");
         });
@@ -151,6 +177,9 @@ pub(super) fn daemon_set(check: &mut Check<'_>) {
                     rolling.int_or_percent("maxSurge");
                     at_most_all(rolling, "maxUnavailable");
                     at_most_all(rolling, "maxSurge");
+                    if is_zero(rolling, "maxUnavailable") && is_zero(rolling, "maxSurge") {
+                        rolling.required("maxUnavailable", "cannot be 0 when maxSurge is 0");
+                    }
                 });
             }
         });

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use super::QueryError;
-use super::annotations::{Note, Notes, metric_name};
-use super::column::{Column, Series};
-use super::evaluator::{Evaluator, Steps};
+use super::annotations::{Note, Notes};
 use super::range_functions::Window;
-use super::rate::{Kind, add, is_start_reset, subtract};
-use super::selection::{Ranges, Reach, advance};
-use crate::ast::{RangeExtension, Span, VectorSelector};
-use crate::histogram::{CounterResetHint, FloatHistogram};
-use crate::sample::{FloatPoint, HistogramPoint, Value, is_stale_nan};
-use crate::source::SeriesData;
+use super::rate::{Kind, is_start_reset};
+use crate::ast::RangeExtension;
+use crate::histogram::CounterResetHint;
+use crate::sample::{FloatPoint, Value};
+
+mod histograms;
+mod selector;
 
 pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option<Value> {
     if window.is_mixed() {
@@ -28,7 +26,7 @@ pub(super) fn rate(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option
             increase
         }));
     }
-    let mut increase = histogram_increase(window, kind, notes)?;
+    let mut increase = histograms::histogram_increase(window, kind, notes)?;
     if kind == Kind::Rate {
         increase.divide(seconds);
     }
@@ -246,230 +244,4 @@ fn lost_by_resets(window: &Window<'_>, left: Edge, right: Edge, inside: std::ops
         before = now;
     }
     lost
-}
-
-fn histogram_increase(window: &Window<'_>, kind: Kind, notes: &mut Notes) -> Option<FloatHistogram> {
-    let points = window.histograms;
-    let (first, last) = edges(points, |point| point.timestamp_ms, window);
-    let smoothed = is_smoothed(window);
-    if points[last].timestamp_ms <= window.start_ms || (smoothed && points[first].timestamp_ms > window.end_ms) {
-        return None;
-    }
-    let counter = kind.is_counter();
-    let custom = points[first].histogram.uses_custom_buckets();
-    for point in points.get(first..=last)? {
-        if point.histogram.uses_custom_buckets() != custom {
-            notes.add(Note::MixedSchemas(window.name()), window.span);
-            return None;
-        }
-        if counter && point.histogram.counter_reset_hint == CounterResetHint::Gauge {
-            notes.add(Note::NotCounter(window.name()), window.span);
-        }
-    }
-    let edge = |pair: &[HistogramPoint], time: i64, notes: &mut Notes| {
-        interpolate_histograms(&pair[0], &pair[1], time, counter, window, notes)
-    };
-    let left = if smoothed && points[first].timestamp_ms < window.start_ms {
-        edge(&points[first..first + 2], window.start_ms, notes)?
-    } else {
-        FloatHistogram::clone(&points[first].histogram)
-    };
-    let right = if smoothed && last > 0 && points[last].timestamp_ms > window.end_ms {
-        edge(&points[last - 1..=last], window.end_ms, notes)?
-    } else {
-        FloatHistogram::clone(&points[last].histogram)
-    };
-    if !counter
-        && [&left, &right]
-            .iter()
-            .any(|end| end.counter_reset_hint != CounterResetHint::Gauge)
-    {
-        notes.add(Note::NotGauge(window.name()), window.span);
-    }
-    let mut increase = subtract(&right, &left, window, notes)?;
-    if counter {
-        let mut from = first + 1;
-        let mut before = &left;
-        let spans_reset = |pair: &[HistogramPoint]| pair[1].histogram.is_reset_since(&pair[0].histogram);
-        if smoothed && points[first].timestamp_ms < window.start_ms && spans_reset(&points[first..first + 2]) {
-            // The interpolation at the left edge has dealt with this reset.
-            before = &points[first + 1].histogram;
-            from += 1;
-        }
-        // The last sample is represented by the right edge.
-        if from <= last {
-            for now in points[from..last].iter().map(|point| &*point.histogram).chain([&right]) {
-                if now.is_reset_since(before) {
-                    increase = add(&increase, before, window, notes)?;
-                }
-                before = now;
-            }
-        }
-    }
-    Some(increase)
-}
-
-fn interpolate_histograms(
-    a: &HistogramPoint,
-    b: &HistogramPoint,
-    time_ms: i64,
-    counter: bool,
-    window: &Window<'_>,
-    notes: &mut Notes,
-) -> Option<FloatHistogram> {
-    if time_ms == a.timestamp_ms {
-        return Some(FloatHistogram::clone(&a.histogram));
-    }
-    if time_ms == b.timestamp_ms {
-        return Some(FloatHistogram::clone(&b.histogram));
-    }
-    let share = (time_ms - a.timestamp_ms) as f64 / (b.timestamp_ms - a.timestamp_ms) as f64;
-    if counter && b.histogram.is_reset_since(&a.histogram) {
-        let mut scaled = FloatHistogram::clone(&b.histogram);
-        scaled.scale(share);
-        return Some(scaled);
-    }
-    let mut result = subtract(&b.histogram, &a.histogram, window, notes)?;
-    result.scale(share);
-    add(&result, &a.histogram, window, notes)
-}
-
-impl Evaluator<'_> {
-    /// The points of an extended range that is the result of a query and ends at `end_ms`.
-    pub(super) fn extended_points(
-        &self,
-        data: &SeriesData,
-        ranges: &Ranges,
-        end_ms: i64,
-    ) -> Result<Vec<FloatPoint>, QueryError> {
-        let start_ms = end_ms.saturating_sub(ranges.range_ms);
-        let lookback_ms = self.options.lookback_ms;
-        let smoothed = ranges.extension == Some(RangeExtension::Smoothed);
-        let (from, to) = (
-            start_ms.saturating_sub(lookback_ms),
-            end_ms.saturating_add(if smoothed { lookback_ms } else { 0 }),
-        );
-        if !between(&data.histograms, |point| point.timestamp_ms, from, to).is_empty() {
-            let name = if smoothed { "smoothed" } else { "anchored" };
-            return Err(QueryError::execution(format_args!(
-                "{name} modifier is not supported with histograms"
-            )));
-        }
-        Ok(points(&Window {
-            floats: between(&data.floats, |point| point.timestamp_ms, from, to),
-            histograms: &[],
-            float_starts: &[],
-            histogram_starts: &[],
-            start_ms,
-            end_ms,
-            range_ms: ranges.range_ms,
-            lookback_ms,
-            extension: ranges.extension,
-            now_ms: end_ms,
-            dialect: self.options.dialect,
-            labels: &data.labels,
-            span: ranges.span,
-        }))
-    }
-
-    /// The values of a smoothed instant selector: on the line between the samples around each step.
-    pub(super) fn smoothed_selector(
-        &mut self,
-        selector: &VectorSelector,
-        span: Span,
-        steps: &Steps,
-    ) -> Result<Vec<Series>, QueryError> {
-        let lookback = self.options.lookback_ms;
-        let reach = Reach {
-            before_ms: lookback,
-            after_ms: lookback,
-            ..Reach::default()
-        };
-        let (all, shift) = self.select(selector, steps, reach)?;
-        let mut result = Vec::new();
-        for mut data in all {
-            data.floats.retain(|point| !is_stale_nan(point.value));
-            data.histograms.retain(|point| !is_stale_nan(point.histogram.sum));
-            let mut column = Column::new(steps.count);
-            for step in 0..steps.count {
-                let now = shift.apply(steps.time(step));
-                let (from, to) = (now.saturating_sub(lookback), now.saturating_add(lookback));
-                let floats = between(&data.floats, |point| point.timestamp_ms, from, to);
-                let histograms = between(&data.histograms, |point| point.timestamp_ms, from, to);
-                let window = Window {
-                    floats,
-                    histograms,
-                    float_starts: &[],
-                    histogram_starts: &[],
-                    start_ms: from,
-                    end_ms: to,
-                    range_ms: to - from,
-                    lookback_ms: lookback,
-                    extension: selector.extension,
-                    now_ms: now,
-                    dialect: self.options.dialect,
-                    labels: &data.labels,
-                    span,
-                };
-                if window.is_mixed() {
-                    self.notes
-                        .add(Note::MixedFloatsHistograms(metric_name(&data.labels)), span);
-                } else if let Some(value) = smoothed_value(&window, &mut self.notes) {
-                    column.set(step, value);
-                }
-            }
-            if !column.is_empty() {
-                self.budget.use_samples(column.size())?;
-                result.push(Series {
-                    labels: data.labels,
-                    drop_name: false,
-                    column,
-                });
-            }
-        }
-        Ok(result)
-    }
-}
-
-fn between<T>(points: &[T], time: impl Fn(&T) -> i64, from: i64, to: i64) -> &[T] {
-    let start = advance(points, 0, |point| time(point) <= from);
-    let end = advance(points, start, |point| time(point) <= to);
-    &points[start..end]
-}
-
-fn smoothed_value(window: &Window<'_>, notes: &mut Notes) -> Option<Value> {
-    let now = window.now_ms;
-    if window.histograms.is_empty() {
-        let at = window.floats.partition_point(|point| point.timestamp_ms < now);
-        let before = at.checked_sub(1).map(|at| window.floats[at]);
-        return Some(Value::Float(match (before, window.floats.get(at)) {
-            (_, Some(next)) if next.timestamp_ms == now => next.value,
-            (Some(before), Some(next)) => interpolate(before, *next, now, false),
-            (Some(before), None) => before.value,
-            (None, _) => return None,
-        }));
-    }
-    let at = window.histograms.partition_point(|point| point.timestamp_ms < now);
-    let before = at.checked_sub(1).map(|at| &window.histograms[at]);
-    match (before, window.histograms.get(at)) {
-        (_, Some(next)) if next.timestamp_ms == now => Some(Value::Histogram(next.histogram.clone())),
-        (Some(before), Some(next))
-            if before.histogram.uses_custom_buckets() != next.histogram.uses_custom_buckets() =>
-        {
-            notes.add(Note::MixedSchemas(window.name()), window.span);
-            None
-        }
-        (Some(before), Some(next)) => {
-            let gauge = |point: &HistogramPoint| point.histogram.counter_reset_hint == CounterResetHint::Gauge;
-            let counter = !(gauge(before) && gauge(next));
-            let value = interpolate_histograms(before, next, now, counter, window, notes)?;
-            Some(Value::Histogram(Arc::new(value)))
-        }
-        (Some(before), None) => {
-            let mut histogram = FloatHistogram::clone(&before.histogram);
-            histogram.counter_reset_hint = CounterResetHint::Unknown;
-            Some(Value::Histogram(Arc::new(histogram)))
-        }
-        (None, _) => None,
-    }
 }

@@ -50,7 +50,7 @@ impl Evaluator<'_> {
 
     /// Orders the series of an instant query. Those of a range query are ordered by labels anyway.
     pub(super) fn sort(&mut self, call: &Call, span: Span, steps: &Steps) -> Result<Vec<Series>, QueryError> {
-        if self.times.start_ms != self.times.end_ms {
+        if steps.count > 1 {
             self.notes.add(Note::SortInRange, span);
         }
         let labels = call.args[1..]

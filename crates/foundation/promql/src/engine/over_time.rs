@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::QueryError;
-use super::aggregate::{HistogramSum, Problem};
+use super::accumulate::{HistogramSum, Problem};
 use super::annotations::{Note, Notes};
 use super::quantile::quantile;
 use super::range_functions::Window;

@@ -6,7 +6,7 @@ use super::evaluator::{Evaluator, Steps};
 use super::instant_functions::absent_labels;
 use super::selection::{RangeSeries, Ranges, advance};
 use super::{Dialect, QueryError};
-use super::{extended, over_time, rate};
+use super::{changes, extended, over_time, rate};
 use crate::ast::{Call, Expr, RangeExtension, Span, ValueType};
 use crate::functions::Function;
 use crate::labels::{Labels, METRIC_TYPE};
@@ -225,10 +225,10 @@ fn apply(
         F::Rate => rate::extrapolated(window, rate::Kind::Rate, notes),
         F::Increase => rate::extrapolated(window, rate::Kind::Increase, notes),
         F::Delta => rate::extrapolated(window, rate::Kind::Delta, notes),
-        F::Irate => rate::instant(window, rate::Kind::Rate, notes),
-        F::Idelta => rate::instant(window, rate::Kind::Delta, notes),
-        F::Resets => rate::resets(window),
-        F::Changes => rate::changes(window),
+        F::Irate => changes::instant(window, rate::Kind::Rate, notes),
+        F::Idelta => changes::instant(window, rate::Kind::Delta, notes),
+        F::Resets => changes::resets(window),
+        F::Changes => changes::changes(window),
         F::PredictLinear => over_time::predict_linear(window, scalar(0).unwrap_or(f64::NAN), notes),
         F::Deriv => over_time::derivative(window, notes),
         F::QuantileOverTime => over_time::quantile_of(window, scalar(0).unwrap_or(f64::NAN), scalar_span(0), notes),

@@ -1,7 +1,7 @@
 //! `and`, `or`, `unless`.
 
-use super::binary::GroupNumbers;
 use super::column::{Series, merge_equal_labels};
+use super::join::GroupNumbers;
 use super::{Dialect, QueryError};
 use crate::ast::{BinaryOp, VectorMatching};
 

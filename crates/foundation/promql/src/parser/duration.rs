@@ -1,7 +1,7 @@
 //! Durations: numbers, `step()`, `range()`, and arithmetic on them.
 
 use super::ParseError;
-use super::expression::Parser;
+use super::cursor::Parser;
 use super::lexer::Kind;
 use crate::ast::{BinaryOp, Duration, DurationExpr, DurationKind, NumberLiteral, Span};
 

@@ -1,48 +1,24 @@
 //! Expressions.
 
-use super::lexer::{Kind, Token, tokenize};
-use super::{DEPTH_MAX, NESTING_MAX, ParseError, ParserOptions, QUERY_BYTES_MAX, literals};
+use super::cursor::Parser;
+use super::lexer::Kind;
+use super::selector::is_special_number;
+use super::{ParseError, literals};
 use crate::ast::{
-    AggregateExpr, AggregateOp, At, BinaryExpr, BinaryOp, Call, Cardinality, Duration, Expr, ExprKind, MatrixSelector,
-    NumberLiteral, RangeExtension, Sign, Span, StringLiteral, Subquery, TimeShift, VectorMatching, VectorSelector,
+    AggregateExpr, AggregateOp, BinaryExpr, BinaryOp, Call, Cardinality, Expr, ExprKind, Sign, Span, StringLiteral,
+    VectorMatching,
 };
 use crate::functions::Function;
-use crate::labels::METRIC_NAME;
-use crate::matcher::{MatchOp, Matcher};
 
 type Result<T> = std::result::Result<T, ParseError>;
 
-pub(super) struct Parser<'a> {
-    pub(super) text: &'a str,
-    options: &'a ParserOptions,
-    tokens: Vec<Token<'a>>,
-    at: usize,
-}
-
 /// An expression and how deep its tree is.
-struct Parsed {
-    expr: Expr,
-    depth: usize,
+pub(super) struct Parsed {
+    pub(super) expr: Expr,
+    pub(super) depth: usize,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str, options: &'a ParserOptions) -> Result<Self> {
-        if text.len() > QUERY_BYTES_MAX {
-            return Err(ParseError::new(
-                text,
-                Span::default(),
-                format!("query is longer than {QUERY_BYTES_MAX} bytes"),
-            ));
-        }
-        let tokens = tokenize(text, options.unquoted_utf8_names)?;
-        Ok(Parser {
-            text,
-            options,
-            tokens,
-            at: 0,
-        })
-    }
-
     pub(super) fn parse_all(mut self) -> Result<Expr> {
         if self.peek() == Kind::End {
             return Err(self.error(self.span(), "no expression found in input"));
@@ -53,105 +29,6 @@ impl<'a> Parser<'a> {
             Kind::RightParen => Err(self.error(self.span(), "unexpected right parenthesis ')'")),
             _ => Err(self.unexpected("", "")),
         }
-    }
-
-    // Tokens.
-
-    pub(super) fn peek(&self) -> Kind {
-        self.tokens[self.at].kind
-    }
-
-    fn peek_second(&self) -> Kind {
-        self.tokens.get(self.at + 1).map_or(Kind::End, |token| token.kind)
-    }
-
-    pub(super) fn token(&self) -> &Token<'a> {
-        &self.tokens[self.at]
-    }
-
-    pub(super) fn span(&self) -> Span {
-        self.token().span
-    }
-
-    /// The next token, which is consumed unless it is the end.
-    pub(super) fn next(&mut self) -> Token<'a> {
-        let token = self.tokens[self.at].clone();
-        self.at = (self.at + 1).min(self.tokens.len() - 1);
-        token
-    }
-
-    pub(super) fn eat(&mut self, kind: Kind) -> bool {
-        let found = self.peek() == kind;
-        if found {
-            self.next();
-        }
-        found
-    }
-
-    pub(super) fn expect(&mut self, kind: Kind, context: &str, expected: &str) -> Result<Token<'a>> {
-        if self.peek() == kind {
-            Ok(self.next())
-        } else {
-            Err(self.unexpected(context, expected))
-        }
-    }
-
-    /// Whether the next token is a word with this lower-case spelling.
-    pub(super) fn is_word(&self, word: &str) -> bool {
-        self.peek() == Kind::Word && self.token().text.eq_ignore_ascii_case(word)
-    }
-
-    fn eat_word(&mut self, word: &str) -> bool {
-        let found = self.is_word(word);
-        if found {
-            self.next();
-        }
-        found
-    }
-
-    pub(super) fn error(&self, span: Span, message: impl Into<String>) -> ParseError {
-        ParseError::new(self.text, span, message)
-    }
-
-    pub(super) fn unexpected(&self, context: &str, expected: &str) -> ParseError {
-        let token = self.token();
-        let what = match token.kind {
-            Kind::End => "end of input".to_owned(),
-            Kind::Word => format!("identifier {:?}", token.text),
-            Kind::Number => format!("number {:?}", token.text),
-            Kind::Duration => format!("duration {:?}", token.text),
-            Kind::String => format!("string {}", token.text),
-            _ => format!("{:?}", token.text),
-        };
-        let context = if context.is_empty() {
-            String::new()
-        } else {
-            format!(" in {context}")
-        };
-        let expected = if expected.is_empty() {
-            String::new()
-        } else {
-            format!(", expected {expected}")
-        };
-        self.error(token.span, format!("unexpected {what}{context}{expected}"))
-    }
-
-    /// One more level of recursion.
-    fn nested(&self, level: usize) -> Result<usize> {
-        self.one_more(level, NESTING_MAX)
-    }
-
-    /// One more level of the tree.
-    fn deeper(&self, depth: usize) -> Result<usize> {
-        self.one_more(depth, DEPTH_MAX)
-    }
-
-    fn one_more(&self, count: usize, max: usize) -> Result<usize> {
-        if count < max {
-            return Ok(count + 1);
-        }
-        let error = self.error(self.span(), format!("expression is nested deeper than {max} levels"));
-        Err(error.hint("split it with recording rules, or use a regular expression instead of many alternatives"))
     }
 
     // Operators.
@@ -301,10 +178,6 @@ impl<'a> Parser<'a> {
                 return Ok(operand);
             }
         }
-    }
-
-    pub(super) fn previous_end(&self) -> usize {
-        self.tokens[..self.at].last().map_or(0, |token| token.span.end)
     }
 
     // Operands.
@@ -497,269 +370,13 @@ impl<'a> Parser<'a> {
         let close = self.close_paren(open)?;
         Ok((args, self.deeper(depth)?, close))
     }
-
-    // Literals.
-
-    pub(super) fn number(&mut self) -> Result<NumberLiteral> {
-        let token = self.next();
-        if token.kind == Kind::Duration {
-            let millis = literals::duration_millis(token.text).map_err(|message| self.error(token.span, message))?;
-            return Ok(NumberLiteral {
-                value: millis as f64 / 1000.0,
-                is_duration: true,
-            });
-        }
-        match literals::number(token.text) {
-            Some(value) => Ok(NumberLiteral {
-                value,
-                is_duration: false,
-            }),
-            None => Err(self.error(token.span, format!("error parsing number: {:?}", token.text))),
-        }
-    }
-
-    fn signed_number(&mut self, context: &str) -> Result<f64> {
-        let negative = self.peek() == Kind::Operator(BinaryOp::Sub);
-        if negative || self.peek() == Kind::Operator(BinaryOp::Add) {
-            self.next();
-        }
-        let value = match self.peek() {
-            Kind::Number | Kind::Duration => self.number()?.value,
-            Kind::Word if is_special_number(self.token().text) => {
-                literals::number(self.next().text).unwrap_or(f64::NAN)
-            }
-            _ => return Err(self.unexpected(context, "number")),
-        };
-        Ok(if negative { -value } else { value })
-    }
-
-    fn unquote(&self, token: &Token<'_>) -> Result<String> {
-        literals::string(token.text).map_err(|message| self.error(token.span, message))
-    }
-
-    // Selectors.
-
-    fn selector(&mut self, name: Option<Token<'a>>) -> Result<Parsed> {
-        if let Some(token) = name.as_ref().filter(|token| is_special_number(token.text))
-            && self.peek() != Kind::LeftBrace
-        {
-            let value = literals::number(token.text).unwrap_or(f64::NAN);
-            return Ok(leaf(
-                ExprKind::Number(NumberLiteral {
-                    value,
-                    is_duration: false,
-                }),
-                token.span,
-            ));
-        }
-        let start = name.as_ref().map_or(self.span(), |token| token.span);
-        let mut matchers = if self.peek() == Kind::LeftBrace {
-            self.matchers()?
-        } else {
-            Vec::new()
-        };
-        let span = Span {
-            start: start.start,
-            end: self.previous_end(),
-        };
-        let name = name.map(|token| token.text.to_owned());
-        if let Some(name) = &name {
-            matchers.push(Matcher::equal(METRIC_NAME, name.clone()));
-        }
-        let selector = VectorSelector {
-            name,
-            matchers,
-            shift: TimeShift::default(),
-            extension: None,
-        };
-        Ok(leaf(ExprKind::Vector(selector), span))
-    }
-
-    fn matchers(&mut self) -> Result<Vec<Matcher>> {
-        self.next();
-        let mut matchers = Vec::new();
-        while !self.eat(Kind::RightBrace) {
-            matchers.push(self.matcher()?);
-            if self.peek() != Kind::RightBrace {
-                self.expect(Kind::Comma, "label matching", "\",\" or \"}\"")?;
-            }
-        }
-        Ok(matchers)
-    }
-
-    fn matcher(&mut self) -> Result<Matcher> {
-        let name = self.next();
-        let label = match name.kind {
-            Kind::Word => name.text.to_owned(),
-            Kind::String => self.unquote(&name)?,
-            _ => {
-                self.at -= 1;
-                return Err(self.unexpected("label matching", "identifier or \"}\""));
-            }
-        };
-        let op = match self.peek() {
-            Kind::Assign => MatchOp::Equal,
-            Kind::MatchRegex => MatchOp::Regex,
-            Kind::MatchNotRegex => MatchOp::NotRegex,
-            Kind::Operator(BinaryOp::NotEqual) => MatchOp::NotEqual,
-            // A string alone is the metric's name.
-            Kind::Comma | Kind::RightBrace if name.kind == Kind::String => {
-                return Ok(Matcher::equal(METRIC_NAME, label));
-            }
-            _ => return Err(self.unexpected("label matching", "label matching operator")),
-        };
-        self.next();
-        let value = self.expect(Kind::String, "label matching", "string")?;
-        let text = self.unquote(&value)?;
-        Matcher::new(label, op, text).map_err(|message| self.error(name.span.to(value.span), message))
-    }
-
-    // What follows operands.
-
-    fn range(&mut self, operand: Expr) -> Result<Expr> {
-        let open = self.next().span;
-        let range = self.positive_duration()?;
-        if self.eat(Kind::Colon) {
-            let step = if self.peek() == Kind::RightBracket {
-                None
-            } else {
-                Some(self.positive_duration()?)
-            };
-            let close = self.expect(Kind::RightBracket, "subquery selector", "\"]\"")?.span;
-            let span = operand.span.to(close);
-            let subquery = Subquery {
-                expr: operand,
-                range,
-                step,
-                shift: TimeShift::default(),
-            };
-            return Ok(Expr {
-                kind: ExprKind::Subquery(Box::new(subquery)),
-                span,
-            });
-        }
-        let close = self
-            .expect(Kind::RightBracket, "subquery or range", "\":\" or \"]\"")?
-            .span;
-        let problem = match &operand.kind {
-            ExprKind::Vector(selector) if selector.shift.offset.is_some() => "no offset modifiers allowed before range",
-            ExprKind::Vector(selector) if selector.shift.at.is_some() => "no @ modifiers allowed before range",
-            ExprKind::Vector(_) => "",
-            _ => "ranges only allowed for vector selectors",
-        };
-        let span = operand.span.to(close);
-        match operand.kind {
-            ExprKind::Vector(selector) if problem.is_empty() => {
-                let matrix = MatrixSelector {
-                    selector,
-                    selector_span: operand.span,
-                    range,
-                };
-                Ok(Expr {
-                    kind: ExprKind::Matrix(matrix),
-                    span,
-                })
-            }
-            ExprKind::Vector(_) => Err(self
-                .error(open.to(close), problem)
-                .hint("write the modifier behind the range")),
-            _ => Err(self
-                .error(open.to(close), problem)
-                .hint("a subquery such as [5m:] takes any instant vector")),
-        }
-    }
-
-    fn at_modifier(&mut self, operand: &mut Expr) -> Result<()> {
-        self.next();
-        let preprocessor = [("start", At::Start), ("end", At::End)]
-            .into_iter()
-            .find(|(word, _)| self.is_word(word));
-        let at = if let Some((_, at)) = preprocessor {
-            self.next();
-            self.expect(Kind::LeftParen, "@", "\"(\"")?;
-            self.expect(Kind::RightParen, "@", "\")\"")?;
-            at
-        } else {
-            let span = self.span();
-            let seconds = self.signed_number("@").map_err(|_| self.unexpected("@", "timestamp"))?;
-            let millis = (seconds * 1000.0).round();
-            if !millis.is_finite() || millis.abs() >= i64::MAX as f64 {
-                return Err(self.error(span, format!("timestamp out of bounds for @ modifier: {seconds}")));
-            }
-            At::Time(millis as i64)
-        };
-        let end = self.previous_end();
-        let span = operand.span;
-        match shift_of(operand) {
-            None => Err(self.error(
-                span,
-                "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-            )),
-            Some(shift) if shift.at.is_some() => Err(self.error(span, "@ <timestamp> may not be set multiple times")),
-            Some(shift) => {
-                shift.at = Some(at);
-                operand.span.end = end;
-                Ok(())
-            }
-        }
-    }
-
-    fn set_offset(&mut self, operand: &mut Expr, offset: Duration) -> Result<()> {
-        let span = operand.span;
-        match shift_of(operand) {
-            None => Err(self.error(
-                span,
-                "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
-            )),
-            Some(shift) if shift.offset.is_some() => Err(self.error(span, "offset may not be set multiple times")),
-            Some(shift) => {
-                shift.offset = Some(offset).filter(|offset| *offset != Duration::Fixed(0));
-                Ok(())
-            }
-        }
-    }
-
-    fn extension(&mut self, operand: &mut Expr) -> Result<()> {
-        let word = self.next().text.to_ascii_lowercase();
-        let wanted = if word == "anchored" {
-            RangeExtension::Anchored
-        } else {
-            RangeExtension::Smoothed
-        };
-        let selector = match &mut operand.kind {
-            ExprKind::Vector(selector) => selector,
-            ExprKind::Matrix(matrix) => &mut matrix.selector,
-            ExprKind::Subquery(_) => {
-                return Err(self.error(operand.span, format!("{word} modifier is not supported for subqueries")));
-            }
-            _ => return Err(self.error(operand.span, format!("{word} modifier not implemented"))),
-        };
-        if selector.extension.is_some_and(|extension| extension != wanted) {
-            return Err(self.error(operand.span, "anchored and smoothed modifiers cannot be used together"));
-        }
-        selector.extension = Some(wanted);
-        Ok(())
-    }
 }
 
-fn leaf(kind: ExprKind, span: Span) -> Parsed {
+pub(super) fn leaf(kind: ExprKind, span: Span) -> Parsed {
     Parsed {
         expr: Expr { kind, span },
         depth: 1,
     }
-}
-
-fn shift_of(expr: &mut Expr) -> Option<&mut TimeShift> {
-    match &mut expr.kind {
-        ExprKind::Vector(selector) => Some(&mut selector.shift),
-        ExprKind::Matrix(matrix) => Some(&mut matrix.selector.shift),
-        ExprKind::Subquery(subquery) => Some(&mut subquery.shift),
-        _ => None,
-    }
-}
-
-fn is_special_number(word: &str) -> bool {
-    word.eq_ignore_ascii_case("inf") || word.eq_ignore_ascii_case("nan")
 }
 
 /// Words that never name a function.

@@ -101,7 +101,7 @@ impl TestStorage {
     }
 
     /// Executes a `load` command.
-    pub(super) fn load(&mut self, command: &str, lines: &[&str]) -> Result<(), String> {
+    pub fn load(&mut self, command: &str, lines: &[&str]) -> Result<(), String> {
         let (word, step) = command
             .split_once([' ', '\t'])
             .ok_or("load needs a step, such as: load 5m")?;

@@ -11,8 +11,3 @@ pub(crate) fn builder() -> Builder {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a timestamp");
     ApiServer::builder(Arc::new(ManualClock::new(start))).entropy(Arc::new(SeededEntropy::new(1)))
 }
-
-/// A fresh server.
-pub(crate) fn server() -> ApiServer {
-    builder().build().expect("the server is built")
-}

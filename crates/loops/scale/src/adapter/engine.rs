@@ -21,6 +21,7 @@ use super::provider::{
 };
 use super::query::Names;
 use super::resource_metrics::{ByObject, NodeUsage, PodUsage, ResourceQueries, ResourceQuery, node_usage, pod_usage};
+use super::rule::Asked;
 use super::source::{Answer, MetricsQuery, ObjectLookup, ObjectMeta, Sample};
 use super::value::ValuePolicy;
 use super::{MetricInfo, ResourceMapper, core_resource};
@@ -187,14 +188,14 @@ impl Adapter {
             return Ok(Vec::new());
         }
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let asked = Asked {
+            namespace: &request.namespace,
+            metric_selector: &request.metric_selector,
+            names: &all,
+            names_are: self.options.names,
+        };
         let query = registry
-            .query(
-                &info,
-                &request.namespace,
-                &request.metric_selector,
-                &all,
-                self.options.names,
-            )
+            .query(&info, &asked)
             .ok_or_else(|| not_found(""))?
             .map_err(|error| {
                 tracing::warn!(metric, %error, "a query could not be built");
@@ -277,14 +278,14 @@ impl Adapter {
         Ok(found)
     }
 
-    fn resource_queries(&self) -> Result<(Arc<ResourceQueries>, Arc<ResourceMapper>), Status> {
+    fn resource_queries(&self) -> Option<(Arc<ResourceQueries>, Arc<ResourceMapper>)> {
         let rules = self.offered().rules.clone();
-        let queries = rules.resource.clone().ok_or_else(Status::no_such_path)?;
-        Ok((queries, rules.mapper.clone()))
+        let queries = rules.resource.clone()?;
+        Some((queries, rules.mapper.clone()))
     }
 
     async fn pod_usages(&self, request: UsageRequest) -> Result<(Vec<PodUsage>, i64), Status> {
-        let (queries, mapper) = self.resource_queries()?;
+        let (queries, mapper) = self.resource_queries().ok_or_else(Status::no_such_path)?;
         let pods = self.objects_for("pods", &request).await?;
         let mut by_namespace: BTreeMap<&str, Vec<&ObjectMeta>> = BTreeMap::new();
         for pod in &pods {
@@ -308,7 +309,7 @@ impl Adapter {
     }
 
     async fn node_usages(&self, request: UsageRequest) -> Result<(Vec<NodeUsage>, i64), Status> {
-        let (queries, mapper) = self.resource_queries()?;
+        let (queries, mapper) = self.resource_queries().ok_or_else(Status::no_such_path)?;
         let nodes = self.objects_for("nodes", &request).await?;
         if nodes.is_empty() {
             return Ok((Vec::new(), queries.window_seconds));

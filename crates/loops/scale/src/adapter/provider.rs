@@ -2,7 +2,7 @@
 
 use apimachinery::quantity::Quantity;
 use apimachinery::selector::LabelSelector;
-use apimachinery::status::{Details, Status};
+use apimachinery::status::Status;
 use flyball_core::Timestamp;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ pub fn metric_not_found(metric: &str, of: &str, name: &str) -> Status {
         code: 404,
         reason: "NotFound",
         message,
-        details: Details::default(),
+        details: Box::default(),
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use apimachinery::resources::GroupResource;
 use apimachinery::selector::LabelSelector;
 
-use super::query::{Names, QueryError};
+use super::query::QueryError;
+use super::rule::Asked;
 use super::{ResourceMapper, Rule, is_root_scoped};
 
 /// A series, reduced to what discovery needs: its name and which labels it has. A million series of one shape are one.
@@ -100,24 +101,9 @@ impl CustomRegistry {
     ///
     /// # Errors
     /// When the query cannot be built.
-    pub fn query(
-        &self,
-        info: &MetricInfo,
-        namespace: &str,
-        metric_selector: &LabelSelector,
-        names: &[&str],
-        names_are: Names,
-    ) -> Option<Result<String, QueryError>> {
+    pub fn query(&self, info: &MetricInfo, asked: &Asked<'_>) -> Option<Result<String, QueryError>> {
         let Behind { series, rule } = self.metrics.get(info)?;
-        Some(rule.custom_query(
-            series,
-            &info.object,
-            namespace,
-            metric_selector,
-            names,
-            names_are,
-            &self.mapper,
-        ))
+        Some(rule.custom_query(series, &info.object, asked, &self.mapper))
     }
 
     /// The label of the answer that names the object.

@@ -38,6 +38,19 @@ impl Filter {
     }
 }
 
+/// Which objects a query is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Their namespace; empty for cluster-wide kinds.
+    pub namespace: &'a str,
+    /// Selects series.
+    pub metric_selector: &'a LabelSelector,
+    /// Their names.
+    pub names: &'a [&'a str],
+    /// How several names become a pattern.
+    pub names_are: Names,
+}
+
 /// A compiled rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -127,19 +140,16 @@ impl Rule {
         &self,
         series: &str,
         resource: &GroupResource,
-        namespace: &str,
-        metric_selector: &LabelSelector,
-        names: &[&str],
-        names_are: Names,
+        asked: &Asked<'_>,
         mapper: &ResourceMapper,
     ) -> Result<String, QueryError> {
         let label = |resource: &GroupResource| self.association.label_of(resource, mapper).map_err(QueryError::NoLabel);
-        let mut arguments = QueryArguments::new(metric_selector)?;
-        if !namespace.is_empty() {
-            arguments = arguments.in_namespace(&label(&core_resource("namespaces"))?, namespace);
+        let mut arguments = QueryArguments::new(asked.metric_selector)?;
+        if !asked.namespace.is_empty() {
+            arguments = arguments.in_namespace(&label(&core_resource("namespaces"))?, asked.namespace);
         }
         arguments
-            .about(&label(resource)?, names, names_are)
+            .about(&label(resource)?, asked.names, asked.names_are)
             .build(&self.query, series)
     }
 

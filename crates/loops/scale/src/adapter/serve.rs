@@ -73,9 +73,9 @@ impl MetricsService {
     }
 
     async fn custom(&self, version: &str, mut request: CustomRequest, query: &Query) -> Result<Value, Status> {
-        request.metric_selector = selector(query.get("metricLabelSelector"))?;
+        request.metric_selector = selector(query.get("metricLabelSelector")).map_err(|status| *status)?;
         if let Objects::Selected(all) = &mut request.objects {
-            *all = selector(query.get("labelSelector"))?;
+            *all = selector(query.get("labelSelector")).map_err(|status| *status)?;
         }
         let metric = request.metric.clone();
         let metric_selector = request.metric_selector.clone();
@@ -84,7 +84,7 @@ impl MetricsService {
     }
 
     async fn external(&self, namespace: &str, metric: &str, query: &Query) -> Result<Value, Status> {
-        let selector = selector(query.get("labelSelector"))?;
+        let selector = selector(query.get("labelSelector")).map_err(|status| *status)?;
         let values = self.provider.external(namespace, metric, &selector).await?;
         Ok(documents::external(metric, &values))
     }
@@ -101,7 +101,7 @@ impl MetricsService {
         let request = UsageRequest {
             namespace,
             name: name.or_else(|| query.field("metadata.name")),
-            selector: selector(query.get("labelSelector"))?,
+            selector: selector(query.get("labelSelector")).map_err(|status| *status)?,
         };
         let now = self.clock.now();
         let items = match kind {
@@ -152,8 +152,8 @@ impl Kind {
     }
 }
 
-fn selector(text: Option<&str>) -> Result<LabelSelector, Status> {
-    LabelSelector::parse(text.unwrap_or_default()).map_err(|error| Status::bad_request(error.to_string()))
+fn selector(text: Option<&str>) -> Result<LabelSelector, Box<Status>> {
+    LabelSelector::parse(text.unwrap_or_default()).map_err(|error| Box::new(Status::bad_request(error.to_string())))
 }
 
 fn json(document: &Value, code: u16) -> Response<Bytes> {

@@ -178,7 +178,7 @@ fn policy(policy: &api::HPAScalingPolicy) -> Policy {
 }
 
 /// What the engine needs of the status as it was.
-pub(super) fn status_of(hpa: &api::HorizontalPodAutoscaler) -> Status {
+pub fn status_of(hpa: &api::HorizontalPodAutoscaler) -> Status {
     let status = hpa.status.clone().unwrap_or_default();
     Status {
         current_replicas: status.current_replicas.unwrap_or_default(),

@@ -1,6 +1,8 @@
 //! Everything that one turn needs to see.
 
 use apimachinery::selector::LabelSelector;
+use std::sync::Arc;
+
 use cluster::{Cache, Cluster, Kind, ObjectKey};
 use k8s_openapi::api::core::v1 as core;
 
@@ -26,12 +28,40 @@ pub struct Observation {
     pub labels: Vec<Labels>,
 }
 
+/// Where pods come from.
+pub trait PodsOf {
+    /// The pods of a namespace that a selector selects, sorted by name.
+    fn selected(&self, namespace: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>>;
+}
+
+fn is_selected(pod: &core::Pod, selector: &LabelSelector) -> bool {
+    pod.metadata
+        .labels
+        .as_ref()
+        .is_some_and(|labels| selects(selector, labels))
+}
+
+impl PodsOf for Cache<core::Pod> {
+    fn selected(&self, namespace: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>> {
+        self.filter(Some(namespace), |pod| is_selected(pod, selector))
+    }
+}
+
+/// A list of one namespace, as a one-time look gets it.
+impl PodsOf for [Arc<core::Pod>] {
+    fn selected(&self, _: &str, selector: &LabelSelector) -> Vec<Arc<core::Pod>> {
+        let mut pods: Vec<_> = self.iter().filter(|pod| is_selected(pod, selector)).cloned().collect();
+        pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        pods
+    }
+}
+
 /// Looks at the target's scale and pods, and reads the metrics unless the replicas alone decide.
 ///
 /// The pods come from the shared cache; `claim` is asked whether the selection is this autoscaler's alone.
 pub async fn observe(
     cluster: &Cluster,
-    pods: &Cache<core::Pod>,
+    pods: &(impl PodsOf + ?Sized),
     apis: &MetricsApis,
     autoscaler: &Autoscaler,
     claim: impl FnOnce(&ObjectKey, &LabelSelector, &[&Labels]) -> Result<(), Failure>,
@@ -54,12 +84,7 @@ pub async fn observe(
     match selector::of_scale(&selector_text) {
         Err(failure) => seen.pods = Err(failure),
         Ok(selector) => {
-            let selected = pods.filter(Some(&autoscaler.namespace), |pod| {
-                pod.metadata
-                    .labels
-                    .as_ref()
-                    .is_some_and(|labels| selects(&selector, labels))
-            });
+            let selected = pods.selected(&autoscaler.namespace, &selector);
             seen.labels = selected.iter().filter_map(|pod| pod.metadata.labels.clone()).collect();
             let key = ObjectKey::new(&autoscaler.namespace, &autoscaler.name);
             let labels: Vec<_> = seen.labels.iter().collect();

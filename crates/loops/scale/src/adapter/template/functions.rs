@@ -62,7 +62,7 @@ fn index(arguments: Vec<Value>) -> Result<Value, String> {
                 .ok_or_else(|| format!("{at} is outside of the list"))?,
             (Value::Text(text), Value::Integer(at)) => usize::try_from(at)
                 .ok()
-                .and_then(|at| text.bytes().nth(at))
+                .and_then(|at| text.as_bytes().get(at).copied())
                 .map(|byte| Value::Integer(i64::from(byte)))
                 .ok_or_else(|| format!("{at} is outside of the text"))?,
             (value, key) => return Err(format!("{} cannot be indexed by {}", value.kind(), key.kind())),

@@ -1,12 +1,10 @@
 //! Workloads from the user's object to ready Pods and back, on the real local API server.
 
-mod support;
-
 use cluster::{Deletion, Patch, ResourceExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
-use support::{TestCluster, key, ready};
+use crate::support::{TestCluster, key, ready};
 
 fn web(replicas: i32, image: &str) -> Value {
     json!({

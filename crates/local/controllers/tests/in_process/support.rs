@@ -47,7 +47,11 @@ impl TestCluster {
         assert!(caches.synced().await);
         create_node(&cluster, NODE).await;
         tokio::spawn(pretend(cluster.clone(), clock.clone(), NODE));
-        let controllers = Some(controllers::run(&connect(server.service()), clock.clone()));
+        let controllers = Some(controllers::run_with(
+            &connect(server.service()),
+            clock.clone(),
+            options(),
+        ));
         Self {
             cluster,
             clock,
@@ -63,7 +67,7 @@ impl TestCluster {
             controllers.stop().await;
         }
         let cluster = Cluster::in_process(self.server.service());
-        self.controllers = Some(controllers::run(&cluster, self.clock.clone()));
+        self.controllers = Some(controllers::run_with(&cluster, self.clock.clone(), options()));
     }
 
     /// Creates an object from JSON.
@@ -188,4 +192,10 @@ async fn run(cluster: &Cluster, clock: &dyn Clock, pod: &Pod, number: u32) {
     } });
     let pods = cluster.objects::<Pod>(pod.namespace().unwrap().as_str());
     let _ = pods.patch_status(&pod.name_any(), &Patch::Merge(status)).await;
+}
+
+fn options() -> controllers::Options {
+    controllers::Options {
+        volumes: Some("/var/lib/test-volumes".into()),
+    }
 }
