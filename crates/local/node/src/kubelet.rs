@@ -389,16 +389,16 @@ impl Node {
             .join(format!("{}_{}_{}", pod.namespace, pod.name, pod.uid))
     }
 
-    /// The log of one start of a container, in the layout of `/var/log/pods`.
-    pub(crate) fn log_path(&self, pod: &PodRef, container: &str, attempt: u32) -> PathBuf {
+    /// The folder of a Pod's logs, in the layout of `/var/log/pods`.
+    pub(crate) fn log_directory(&self, pod: &PodRef) -> PathBuf {
         let folder = format!("{}_{}_{}", pod.namespace, pod.name, pod.uid);
+        self.settings.state_directory.join("logs").join(folder)
+    }
+
+    /// The log of one start of a container.
+    pub(crate) fn log_path(&self, pod: &PodRef, container: &str, attempt: u32) -> PathBuf {
         let count = attempt.saturating_sub(1);
-        self.settings
-            .state_directory
-            .join("logs")
-            .join(folder)
-            .join(container)
-            .join(format!("{count}.log"))
+        self.log_directory(pod).join(container).join(format!("{count}.log"))
     }
 }
 

@@ -419,15 +419,11 @@ impl Actor {
             self.writer.delete_object();
         }
         let directory = self.node.pod_directory(&self.pod_ref);
-        let logs = self
-            .node
-            .log_path(&self.pod_ref, "", 1)
-            .parent()
-            .map(std::path::Path::to_owned);
+        let logs = self.node.log_directory(&self.pod_ref);
         let is_deleted = self.object_fate == ObjectFate::Deleted;
         tokio::task::spawn_blocking(move || {
             let _ = std::fs::remove_dir_all(directory);
-            if let (true, Some(logs)) = (is_deleted, logs.as_ref().and_then(|logs| logs.parent())) {
+            if is_deleted {
                 let _ = std::fs::remove_dir_all(logs);
             }
         });
