@@ -1,4 +1,4 @@
-//! The process table of the machine, as `/proc` shows it (Linux; elsewhere it is empty).
+//! The process table of the machine, as `/proc` shows it (elsewhere as `ps` does, without figures).
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,6 +43,7 @@ pub(crate) fn entry(pid: i32) -> Option<Entry> {
 }
 
 /// All processes.
+#[cfg(target_os = "linux")]
 pub(crate) fn entries() -> Vec<Entry> {
     let Ok(directory) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -52,6 +53,33 @@ pub(crate) fn entries() -> Vec<Entry> {
         .filter_map(|file| file.file_name().to_str()?.parse().ok())
         .filter_map(entry)
         .collect()
+}
+
+/// All processes, as `ps` tells: who is whose child, and nothing of what they use.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn entries() -> Vec<Entry> {
+    let output = std::process::Command::new("ps")
+        .args(["-axo", "pid=,ppid=,stat="])
+        .output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    text.lines().filter_map(parse_ps).collect()
+}
+
+/// Reads a line of `ps -o pid=,ppid=,stat=`.
+#[cfg(any(test, not(target_os = "linux")))]
+fn parse_ps(line: &str) -> Option<Entry> {
+    let mut fields = line.split_ascii_whitespace();
+    Some(Entry {
+        pid: fields.next()?.parse().ok()?,
+        parent: fields.next()?.parse().ok()?,
+        zombie: fields.next()?.starts_with('Z'),
+        ticks: 0,
+        ticks_children: 0,
+        started_ticks: 0,
+        resident_pages: 0,
+    })
 }
 
 /// Those of `table` that are below `root`, at any depth, without `root` itself.
@@ -109,6 +137,13 @@ mod tests {
         };
         assert_eq!(parse_stat(line), Some(expect));
         assert_eq!(parse_stat("42 (cut) S 7"), None);
+    }
+
+    #[test]
+    fn a_line_of_ps_gives_the_family() {
+        let entry = parse_ps("  42     7 Z+").unwrap();
+        assert_eq!((entry.pid, entry.parent, entry.zombie), (42, 7, true));
+        assert_eq!(parse_ps("PID"), None);
     }
 
     #[test]
