@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct Entry {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    /// The session that it belongs to.
+    pub(crate) session: i32,
     /// True when it has ended and waits to be reaped.
     pub(crate) zombie: bool,
     /// Processor time of itself, in clock ticks.
@@ -30,6 +32,7 @@ fn parse_stat(line: &str) -> Option<Entry> {
         pid: pid.parse().ok()?,
         zombie: matches!(*fields.first()?, "Z" | "X"),
         parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         ticks: number(14)? + number(15)?,
         ticks_children: number(16)? + number(17)?,
         started_ticks: number(22)?,
@@ -75,6 +78,7 @@ fn parse_ps(line: &str) -> Option<Entry> {
         pid: fields.next()?.parse().ok()?,
         parent: fields.next()?.parse().ok()?,
         zombie: fields.next()?.starts_with('Z'),
+        session: 0,
         ticks: 0,
         ticks_children: 0,
         started_ticks: 0,
@@ -112,6 +116,11 @@ pub(crate) fn environment_variable(pid: i32, name: &str) -> Option<String> {
     })
 }
 
+/// Whether a process has no environment at all, or none yet.
+pub(crate) fn has_no_environment(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| bytes.is_empty())
+}
+
 /// A process' memory with each shared page divided among those that share it, in bytes.
 pub(crate) fn proportional_bytes(pid: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
@@ -129,6 +138,7 @@ mod tests {
         let expect = Entry {
             pid: 42,
             parent: 7,
+            session: 42,
             zombie: false,
             ticks: 120,
             ticks_children: 7,
@@ -151,6 +161,7 @@ mod tests {
         let entry = |pid, parent| Entry {
             pid,
             parent,
+            session: 0,
             zombie: false,
             ticks: 0,
             ticks_children: 0,
