@@ -7,10 +7,7 @@ mod names;
 mod path;
 mod registry;
 
-pub use names::{
-    GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource,
-    compare_versions,
-};
+pub use names::{GroupKind, GroupResource, GroupVersion, GroupVersionKind, GroupVersionResource, compare_versions};
 pub use path::RequestPath;
 pub use registry::Registry;
 
@@ -102,9 +99,7 @@ impl Resource {
 
     /// The subresource of this name.
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {
-        self.subresources
-            .iter()
-            .find(|subresource| subresource.name == name)
+        self.subresources.iter().find(|subresource| subresource.name == name)
     }
 
     /// The path of one object, or of the collection where `name` is `None`; `namespace` is left out for cluster scope.
@@ -128,10 +123,7 @@ impl Resource {
         let Some(group_version) = list["groupVersion"].as_str().map(GroupVersion::parse) else {
             return Vec::new();
         };
-        let entries = list["resources"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let entries = list["resources"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut resources: Vec<Resource> = Vec::new();
         for entry in entries {
             let name = entry["name"].as_str().unwrap_or_default();
@@ -158,16 +150,8 @@ impl Resource {
 /// Reads one line of the recorded table; its subresources are nested.
 pub(crate) fn from_record(record: &Value) -> Resource {
     let group_version = GroupVersion::parse(record["groupVersion"].as_str().unwrap_or_default());
-    let mut resource = from_entry(
-        &group_version,
-        record["name"].as_str().unwrap_or_default(),
-        record,
-    );
-    for entry in record["subresources"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
-    {
+    let mut resource = from_entry(&group_version, record["name"].as_str().unwrap_or_default(), record);
+    for entry in record["subresources"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let name = entry["name"].as_str().unwrap_or_default();
         resource
             .subresources
@@ -180,10 +164,7 @@ fn from_entry(group_version: &GroupVersion, plural: &str, entry: &Value) -> Reso
     Resource {
         kind: group_version.kind(entry["kind"].as_str().unwrap_or_default()),
         plural: plural.to_owned(),
-        singular: entry["singularName"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        singular: entry["singularName"].as_str().unwrap_or_default().to_owned(),
         short_names: strings(&entry["shortNames"]),
         categories: strings(&entry["categories"]),
         scope: if entry["namespaced"] == true {
@@ -193,19 +174,14 @@ fn from_entry(group_version: &GroupVersion, plural: &str, entry: &Value) -> Reso
         },
         verbs: strings(&entry["verbs"]),
         subresources: Vec::new(),
-        storage_version_hash: entry["storageVersionHash"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        storage_version_hash: entry["storageVersionHash"].as_str().unwrap_or_default().to_owned(),
     }
 }
 
 fn subresource_from_entry(parent: &GroupVersion, name: &str, entry: &Value) -> Subresource {
     let kind = entry["kind"].as_str().unwrap_or_default();
     let kind = match entry["version"].as_str() {
-        Some(version) => {
-            GroupVersionKind::new(entry["group"].as_str().unwrap_or_default(), version, kind)
-        }
+        Some(version) => GroupVersionKind::new(entry["group"].as_str().unwrap_or_default(), version, kind),
         None => parent.kind(kind),
     };
     Subresource {

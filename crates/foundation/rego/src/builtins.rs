@@ -109,15 +109,33 @@ pub(crate) struct Builtin {
 
 impl Builtin {
     const fn new(name: &'static str, arity: usize, run: fn(&mut Env<'_>, &[Value]) -> Outcome) -> Self {
-        Self { name, arity, relation: false, compares: None, run }
+        Self {
+            name,
+            arity,
+            relation: false,
+            compares: None,
+            run,
+        }
     }
 
     const fn relation(name: &'static str, arity: usize, run: fn(&mut Env<'_>, &[Value]) -> Outcome) -> Self {
-        Self { name, arity, relation: true, compares: None, run }
+        Self {
+            name,
+            arity,
+            relation: true,
+            compares: None,
+            run,
+        }
     }
 
     const fn comparison(name: &'static str, compares: fn(std::cmp::Ordering) -> bool) -> Self {
-        Self { name, arity: 2, relation: false, compares: Some(compares), run: |_, _| Ok(None) }
+        Self {
+            name,
+            arity: 2,
+            relation: false,
+            compares: Some(compares),
+            run: |_, _| Ok(None),
+        }
     }
 
     pub(crate) fn call(&self, env: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -165,7 +183,14 @@ const TABLES: &[&[Builtin]] = &[
 
 fn table() -> &'static HashMap<&'static str, &'static Builtin> {
     static TABLE: OnceLock<HashMap<&'static str, &'static Builtin>> = OnceLock::new();
-    TABLE.get_or_init(|| TABLES.iter().copied().flatten().map(|builtin| (builtin.name, builtin)).collect())
+    TABLE.get_or_init(|| {
+        TABLES
+            .iter()
+            .copied()
+            .flatten()
+            .map(|builtin| (builtin.name, builtin))
+            .collect()
+    })
 }
 
 /// The built-in with this name.
@@ -186,7 +211,11 @@ pub(crate) fn wrong_type(args: &[Value], at: usize, expected: &[&str]) -> Fault 
     let got = args[at].type_name();
     Fault::Type(match expected {
         [one] => format!("operand {} must be {one} but got {got}", at + 1),
-        many => format!("operand {} must be one of {{{}}} but got {got}", at + 1, many.join(", ")),
+        many => format!(
+            "operand {} must be one of {{{}}} but got {got}",
+            at + 1,
+            many.join(", ")
+        ),
     })
 }
 
@@ -211,7 +240,10 @@ pub(crate) fn number(args: &[Value], at: usize) -> Result<&Number, Fault> {
 }
 
 pub(crate) fn not_integer(at: usize) -> Fault {
-    Fault::Type(format!("operand {} must be integer number but got floating-point number", at + 1))
+    Fault::Type(format!(
+        "operand {} must be integer number but got floating-point number",
+        at + 1
+    ))
 }
 
 pub(crate) fn int(args: &[Value], at: usize) -> Result<i64, Fault> {

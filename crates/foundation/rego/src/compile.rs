@@ -63,9 +63,18 @@ pub(crate) fn compile_query(body: &[Literal], tree: &Tree, prints: Prints) -> Re
     if let Some((name, _)) = unbound.first() {
         return Err(Error::new(Code::UnsafeVar, format!("var {name} is unsafe")).into());
     }
-    Ok(Query { steps: steps.into(), slots: lowerer.slot_count(), names, value })
+    Ok(Query {
+        steps: steps.into(),
+        slots: lowerer.slot_count(),
+        names,
+        value,
+    })
 }
 
 fn place(file: u32, span: Span) -> Place {
-    Place { file, row: span.row, col: span.col }
+    Place {
+        file,
+        row: span.row,
+        col: span.col,
+    }
 }

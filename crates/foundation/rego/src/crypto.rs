@@ -16,12 +16,24 @@ pub(crate) fn pem(text: &str) -> Vec<Pem> {
     let mut rest = text;
     while let Some(start) = rest.find("-----BEGIN ") {
         let after = &rest[start + "-----BEGIN ".len()..];
-        let Some((label, body)) = after.split_once("-----") else { break };
+        let Some((label, body)) = after.split_once("-----") else {
+            break;
+        };
         let end = format!("-----END {label}-----");
-        let Some((body, next)) = body.split_once(&end) else { break };
-        let data: String = body.lines().filter(|line| !line.contains(':')).flat_map(|line| line.chars()).filter(|c| !c.is_whitespace()).collect();
+        let Some((body, next)) = body.split_once(&end) else {
+            break;
+        };
+        let data: String = body
+            .lines()
+            .filter(|line| !line.contains(':'))
+            .flat_map(|line| line.chars())
+            .filter(|c| !c.is_whitespace())
+            .collect();
         if let Ok(bytes) = crate::builtins::encoding::standard_decode(&data) {
-            out.push(Pem { label: label.to_owned(), bytes });
+            out.push(Pem {
+                label: label.to_owned(),
+                bytes,
+            });
         }
         rest = next;
     }

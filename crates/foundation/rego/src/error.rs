@@ -108,7 +108,13 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), location: None, hint: None, bound: None }
+        Self {
+            code,
+            message: message.into(),
+            location: None,
+            hint: None,
+            bound: None,
+        }
     }
 
     pub(crate) fn at(mut self, location: Location) -> Self {

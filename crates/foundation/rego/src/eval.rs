@@ -14,8 +14,8 @@ use crate::builtins::{Env, Fault, Memory};
 use crate::error::{Bound, Code, Error};
 use crate::host::{Host, Limits};
 use crate::plan::{
-    Block, Call, Callee, ComprehensionKind, Every, FunctionId, Goal, GroupId, NodeId, Pattern, Place, Program,
-    Step, Term,
+    Block, Call, Callee, ComprehensionKind, Every, FunctionId, Goal, GroupId, NodeId, Pattern, Place, Program, Step,
+    Term,
 };
 use crate::value::{Object, Value};
 
@@ -56,7 +56,11 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(input: Option<Value>, data: Value) -> Self {
-        Self { input, data, ..Self::default() }
+        Self {
+            input,
+            data,
+            ..Self::default()
+        }
     }
 }
 
@@ -128,7 +132,9 @@ impl<'p> Machine<'p> {
         found: &mut dyn FnMut(Value) -> Flow,
     ) -> Result<()> {
         let Some(result) = query.value else { return Ok(()) };
-        self.query(&query.steps, query.slots, &mut |machine| Ok(found(machine.slot(result).clone())))?;
+        self.query(&query.steps, query.slots, &mut |machine| {
+            Ok(found(machine.slot(result).clone()))
+        })?;
         Ok(())
     }
 
@@ -168,7 +174,10 @@ impl<'p> Machine<'p> {
     }
 
     fn stopped(&self, bound: Bound, message: String) -> Error {
-        Error { bound: Some(bound), ..Error::new(Code::EvalCancel, message) }
+        Error {
+            bound: Some(bound),
+            ..Error::new(Code::EvalCancel, message)
+        }
     }
 
     fn tick(&mut self) -> Result<()> {
@@ -220,9 +229,8 @@ impl<'p> Machine<'p> {
                     lookup::Single::Undefined => false,
                     lookup::Single::Many => {
                         let rest = &steps[i + 1..];
-                        return self.deeper(|machine| {
-                            machine.each(reference, goal, &mut |machine| machine.run(rest, next))
-                        });
+                        return self
+                            .deeper(|machine| machine.each(reference, goal, &mut |machine| machine.run(rest, next)));
                     }
                 },
                 Step::Call(call) if self.compares(call).is_some() => {
@@ -413,7 +421,12 @@ impl<'p> Machine<'p> {
                 Callee::Builtin(builtin) => FunctionId::Builtin(builtin.name),
                 Callee::Rules(group) => FunctionId::Rules(*group),
             };
-            let mock = self.context().functions.iter().rev().find(|(function, _)| *function == id);
+            let mock = self
+                .context()
+                .functions
+                .iter()
+                .rev()
+                .find(|(function, _)| *function == id);
             match mock.map(|(_, mock)| mock.clone()) {
                 Some(Mock::Value(value)) => return Ok(Called::Value(value)),
                 Some(Mock::Function(callee)) => {

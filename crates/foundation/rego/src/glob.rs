@@ -11,7 +11,10 @@ enum Part {
     Any,
     /// Any number of characters.
     Super,
-    Class { not: bool, ranges: Vec<(char, char)> },
+    Class {
+        not: bool,
+        ranges: Vec<(char, char)>,
+    },
     Either(Vec<Vec<Part>>),
 }
 
@@ -78,7 +81,11 @@ fn parse(chars: &mut Chars<'_>, depth: usize, nested: bool) -> Result<Vec<Part>,
             c => Part::Char(c),
         });
     }
-    if nested { Err("unexpected end of pattern: expected }".to_owned()) } else { Ok(out) }
+    if nested {
+        Err("unexpected end of pattern: expected }".to_owned())
+    } else {
+        Ok(out)
+    }
 }
 
 fn class(chars: &mut Chars<'_>) -> Result<Part, String> {
@@ -214,11 +221,19 @@ pub(crate) fn intersect(a: &str, b: &str) -> Result<bool, String> {
         if optional(&b, j) {
             queue.push((i, j + 1));
         }
-        let (Some(x), Some(y)) = (a.get(i), b.get(j)) else { continue };
+        let (Some(x), Some(y)) = (a.get(i), b.get(j)) else {
+            continue;
+        };
         if !common(&x.set, &y.set) {
             continue;
         }
-        let next = |at: usize, token: &Token| if token.flag == Flag::Once { vec![at + 1] } else { vec![at, at + 1] };
+        let next = |at: usize, token: &Token| {
+            if token.flag == Flag::Once {
+                vec![at + 1]
+            } else {
+                vec![at, at + 1]
+            }
+        };
         for i in next(i, x) {
             for j in next(j, y) {
                 queue.push((i, j));
@@ -238,7 +253,10 @@ fn common(a: &Chars1, b: &Chars1) -> bool {
 fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = pattern.chars().collect();
     let bad = |at: usize, why: &str| {
-        Err(format!("input:{pattern}, pos:{}, {why}: the input provided is invalid", at + 1))
+        Err(format!(
+            "input:{pattern}, pos:{}, {why}: the input provided is invalid",
+            at + 1
+        ))
     };
     let mut out: Vec<Token> = Vec::new();
     let mut at = 0;

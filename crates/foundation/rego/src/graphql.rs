@@ -29,7 +29,11 @@ impl Problem {
             let number = get(get(node, "Position")?, name)?.as_number()?.as_i64()?;
             usize::try_from(number).ok()
         };
-        Self { message: message.into(), row: place("Line").unwrap_or(0), col: place("Column").unwrap_or(0) }
+        Self {
+            message: message.into(),
+            row: place("Line").unwrap_or(0),
+            col: place("Column").unwrap_or(0),
+        }
     }
 }
 
@@ -87,7 +91,11 @@ fn type_text(node: &Value) -> String {
         Some(element @ Value::Object(_)) => format!("[{}]", type_text(element)),
         _ => text(node, "NamedType").to_owned(),
     };
-    if flag(node, "NonNull") { format!("{inner}!") } else { inner }
+    if flag(node, "NonNull") {
+        format!("{inner}!")
+    } else {
+        inner
+    }
 }
 
 /// The name at the core of a type.

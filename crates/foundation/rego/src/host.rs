@@ -79,6 +79,11 @@ impl Default for Limits {
     /// Ample for policies that people write: the largest of the public libraries need a
     /// hundredth of it. A hostile policy ends within seconds and a gigabyte.
     fn default() -> Self {
-        Self { steps: 100_000_000, depth: 250, results: 100_000, memory_values: 20_000_000 }
+        Self {
+            steps: 100_000_000,
+            depth: 250,
+            results: 100_000,
+            memory_values: 20_000_000,
+        }
     }
 }

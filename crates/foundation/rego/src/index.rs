@@ -107,7 +107,10 @@ fn collect(node: &Node, input: Option<&Value>, args: &[Value], out: &mut Vec<u32
         }
         if let Value::String(text) = value {
             for len in question.prefix_lengths.iter().take_while(|len| **len <= text.len()) {
-                if let Some(node) = text.get(..*len).and_then(|prefix| question.prefixes.get(&Value::from(prefix))) {
+                if let Some(node) = text
+                    .get(..*len)
+                    .and_then(|prefix| question.prefixes.get(&Value::from(prefix)))
+                {
                     collect(node, input, args, out);
                 }
             }
@@ -127,7 +130,9 @@ fn node(rules: Vec<u32>, tests: &[HashMap<Subject, Test>], asked: &BTreeSet<Subj
         }
     }
     // Of subjects that as many rules ask for, the smallest: the same index every time.
-    let best = counts.into_iter().max_by(|(a, n), (b, m)| n.cmp(m).then_with(|| b.cmp(a)));
+    let best = counts
+        .into_iter()
+        .max_by(|(a, n), (b, m)| n.cmp(m).then_with(|| b.cmp(a)));
     let Some((subject, _)) = best.filter(|(_, count)| *count >= 2) else {
         return Node::Rules(rules);
     };
@@ -147,7 +152,10 @@ fn node(rules: Vec<u32>, tests: &[HashMap<Subject, Test>], asked: &BTreeSet<Subj
     let mut asked = asked.clone();
     asked.insert(subject.clone());
     let within = |rules: HashMap<Value, Vec<u32>>| {
-        rules.into_iter().map(|(value, rules)| (value, node(rules, tests, &asked))).collect::<HashMap<_, _>>()
+        rules
+            .into_iter()
+            .map(|(value, rules)| (value, node(rules, tests, &asked)))
+            .collect::<HashMap<_, _>>()
     };
     let prefix_lengths = prefixes.keys().filter_map(Value::as_str).map(str::len).collect();
     Node::Ask(Box::new(Question {
@@ -207,12 +215,7 @@ fn tests_of(rule: &Rule) -> HashMap<Subject, Test> {
     tests
 }
 
-fn learn(
-    subject: Subject,
-    pattern: &Pattern,
-    slots: &mut HashMap<Slot, Subject>,
-    tests: &mut HashMap<Subject, Test>,
-) {
+fn learn(subject: Subject, pattern: &Pattern, slots: &mut HashMap<Slot, Subject>, tests: &mut HashMap<Subject, Test>) {
     match pattern {
         Pattern::Bind(slot) => {
             slots.insert(*slot, subject);

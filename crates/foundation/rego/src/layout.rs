@@ -3,10 +3,27 @@
 use std::fmt::Write;
 
 /// Days of the week, Sunday first.
-pub(crate) const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(crate) const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -76,11 +93,9 @@ impl Clock {
 
     pub(crate) fn instant_ns(&self) -> i128 {
         let days = i128::from(days_from_civil(i64::from(self.year), self.month, self.day));
-        let seconds = days * 86_400
-            + i128::from(self.hour) * 3600
-            + i128::from(self.minute) * 60
-            + i128::from(self.second)
-            - i128::from(self.offset);
+        let seconds =
+            days * 86_400 + i128::from(self.hour) * 3600 + i128::from(self.minute) * 60 + i128::from(self.second)
+                - i128::from(self.offset);
         seconds * 1_000_000_000 + i128::from(self.nanosecond)
     }
 
@@ -116,21 +131,44 @@ enum Piece<'a> {
     Text(&'a str),
     LongMonth,
     Month,
-    MonthNumber { zero: bool },
+    MonthNumber {
+        zero: bool,
+    },
     LongWeekday,
     Weekday,
-    Day { pad: Option<char> },
-    YearDay { pad: char },
+    Day {
+        pad: Option<char>,
+    },
+    YearDay {
+        pad: char,
+    },
     Hour24,
-    Hour12 { zero: bool },
-    Minute { zero: bool },
-    Second { zero: bool },
+    Hour12 {
+        zero: bool,
+    },
+    Minute {
+        zero: bool,
+    },
+    Second {
+        zero: bool,
+    },
     LongYear,
     Year,
-    Half { upper: bool },
+    Half {
+        upper: bool,
+    },
     Zone,
-    Offset { z: bool, colon: bool, minutes: bool, seconds: bool },
-    Fraction { digits: usize, trim: bool, mark: char },
+    Offset {
+        z: bool,
+        colon: bool,
+        minutes: bool,
+        seconds: bool,
+    },
+    Fraction {
+        digits: usize,
+        trim: bool,
+        mark: char,
+    },
 }
 
 /// Texts of a layout and what they stand for; of those that fit the longest comes first.
@@ -138,16 +176,96 @@ const TOKENS: &[(&str, Piece<'static>)] = &[
     ("January", Piece::LongMonth),
     ("Monday", Piece::LongWeekday),
     ("2006", Piece::LongYear),
-    ("Z07:00:00", Piece::Offset { z: true, colon: true, minutes: true, seconds: true }),
-    ("-07:00:00", Piece::Offset { z: false, colon: true, minutes: true, seconds: true }),
-    ("Z070000", Piece::Offset { z: true, colon: false, minutes: true, seconds: true }),
-    ("-070000", Piece::Offset { z: false, colon: false, minutes: true, seconds: true }),
-    ("Z07:00", Piece::Offset { z: true, colon: true, minutes: true, seconds: false }),
-    ("-07:00", Piece::Offset { z: false, colon: true, minutes: true, seconds: false }),
-    ("Z0700", Piece::Offset { z: true, colon: false, minutes: true, seconds: false }),
-    ("-0700", Piece::Offset { z: false, colon: false, minutes: true, seconds: false }),
-    ("Z07", Piece::Offset { z: true, colon: false, minutes: false, seconds: false }),
-    ("-07", Piece::Offset { z: false, colon: false, minutes: false, seconds: false }),
+    (
+        "Z07:00:00",
+        Piece::Offset {
+            z: true,
+            colon: true,
+            minutes: true,
+            seconds: true,
+        },
+    ),
+    (
+        "-07:00:00",
+        Piece::Offset {
+            z: false,
+            colon: true,
+            minutes: true,
+            seconds: true,
+        },
+    ),
+    (
+        "Z070000",
+        Piece::Offset {
+            z: true,
+            colon: false,
+            minutes: true,
+            seconds: true,
+        },
+    ),
+    (
+        "-070000",
+        Piece::Offset {
+            z: false,
+            colon: false,
+            minutes: true,
+            seconds: true,
+        },
+    ),
+    (
+        "Z07:00",
+        Piece::Offset {
+            z: true,
+            colon: true,
+            minutes: true,
+            seconds: false,
+        },
+    ),
+    (
+        "-07:00",
+        Piece::Offset {
+            z: false,
+            colon: true,
+            minutes: true,
+            seconds: false,
+        },
+    ),
+    (
+        "Z0700",
+        Piece::Offset {
+            z: true,
+            colon: false,
+            minutes: true,
+            seconds: false,
+        },
+    ),
+    (
+        "-0700",
+        Piece::Offset {
+            z: false,
+            colon: false,
+            minutes: true,
+            seconds: false,
+        },
+    ),
+    (
+        "Z07",
+        Piece::Offset {
+            z: true,
+            colon: false,
+            minutes: false,
+            seconds: false,
+        },
+    ),
+    (
+        "-07",
+        Piece::Offset {
+            z: false,
+            colon: false,
+            minutes: false,
+            seconds: false,
+        },
+    ),
     ("Jan", Piece::Month),
     ("Mon", Piece::Weekday),
     ("MST", Piece::Zone),
@@ -209,7 +327,14 @@ fn token(rest: &str) -> Option<(Piece<'static>, usize)> {
         if digits[len..].starts_with(|c: char| c.is_ascii_digit()) {
             return None;
         }
-        return Some((Piece::Fraction { digits: len, trim: first == '9', mark }, len + 1));
+        return Some((
+            Piece::Fraction {
+                digits: len,
+                trim: first == '9',
+                mark,
+            },
+            len + 1,
+        ));
     }
     let (text, piece) = TOKENS.iter().find(|(text, _)| rest.starts_with(text))?;
     // `Jan` is no month in `Janet`.
@@ -232,7 +357,13 @@ pub(crate) fn format(clock: &Clock, layout: &str) -> String {
 }
 
 fn write_piece(out: &mut String, piece: Piece<'_>, clock: &Clock) -> std::fmt::Result {
-    let padded = |out: &mut String, n: u32, zero: bool| if zero { write!(out, "{n:02}") } else { write!(out, "{n}") };
+    let padded = |out: &mut String, n: u32, zero: bool| {
+        if zero {
+            write!(out, "{n:02}")
+        } else {
+            write!(out, "{n}")
+        }
+    };
     match piece {
         Piece::Text(text) => out.write_str(text),
         Piece::LongMonth => out.write_str(MONTHS[clock.month as usize - 1]),
@@ -261,13 +392,22 @@ fn write_piece(out: &mut String, piece: Piece<'_>, clock: &Clock) -> std::fmt::R
         }
         Piece::Zone => out.write_str(&clock.zone),
         Piece::Offset { z: true, .. } if clock.offset == 0 => out.write_str("Z"),
-        Piece::Offset { colon, minutes, seconds, .. } => offset(out, clock.offset, colon, minutes, seconds),
+        Piece::Offset {
+            colon,
+            minutes,
+            seconds,
+            ..
+        } => offset(out, clock.offset, colon, minutes, seconds),
         Piece::Fraction { digits, trim, mark } => {
             let text = format!("{:09}", clock.nanosecond);
             let digits = digits.min(9);
             let text = &text[..digits];
             let text = if trim { text.trim_end_matches('0') } else { text };
-            if trim && text.is_empty() { Ok(()) } else { write!(out, "{mark}{text}") }
+            if trim && text.is_empty() {
+                Ok(())
+            } else {
+                write!(out, "{mark}{text}")
+            }
         }
     }
 }
@@ -294,7 +434,10 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn error<T>(&self, what: &str) -> Result<T, String> {
-        Err(format!("parsing time {:?} as {:?}: cannot parse {:?} as {what:?}", self.text, self.layout, self.rest))
+        Err(format!(
+            "parsing time {:?} as {:?}: cannot parse {:?} as {what:?}",
+            self.text, self.layout, self.rest
+        ))
     }
 
     fn out_of_range<T>(&self, what: &str) -> Result<T, String> {
@@ -321,7 +464,11 @@ impl<'a> Reader<'a> {
     fn name(&mut self, names: &[&str], len: Option<usize>, what: &str) -> Result<usize, String> {
         for (i, name) in names.iter().enumerate() {
             let name = &name[..len.unwrap_or(name.len())];
-            if self.rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
+            if self
+                .rest
+                .get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+            {
                 self.rest = &self.rest[name.len()..];
                 return Ok(i);
             }
@@ -341,10 +488,22 @@ impl<'a> Reader<'a> {
 /// Reads a moment; with it the zone's name, if one was written, and whether an offset was.
 pub(crate) fn parse(layout: &str, text: &str) -> Result<(Clock, Option<String>, bool), String> {
     let mut clock = Clock {
-        year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, nanosecond: 0, offset: 0, zone: "UTC".to_owned(),
+        year: 0,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanosecond: 0,
+        offset: 0,
+        zone: "UTC".to_owned(),
     };
     let (mut zone, mut offset_written, mut pm, mut year_day) = (None, false, None, None);
-    let mut reader = Reader { layout, text, rest: text };
+    let mut reader = Reader {
+        layout,
+        text,
+        rest: text,
+    };
     let pieces = pieces(layout);
     for (i, piece) in pieces.iter().enumerate() {
         match *piece {
@@ -412,8 +571,8 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<(Clock, Option<String>, 
                 }
                 // A fraction may follow, whether or not the layout has one.
                 let planned = matches!(pieces.get(i + 1), Some(Piece::Fraction { .. }));
-                let fraction = reader.rest.starts_with(['.', ','])
-                    && reader.rest[1..].starts_with(|c: char| c.is_ascii_digit());
+                let fraction =
+                    reader.rest.starts_with(['.', ',']) && reader.rest[1..].starts_with(|c: char| c.is_ascii_digit());
                 if fraction && !planned {
                     clock.nanosecond = reader.fraction();
                 }
@@ -433,11 +592,20 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<(Clock, Option<String>, 
                 reader.rest = rest;
                 zone = Some(name.to_owned());
                 if name == "GMT" && rest.starts_with(['+', '-']) {
-                    let sign = if reader.eat("-") { -1 } else { i32::from(reader.eat("+")) };
+                    let sign = if reader.eat("-") {
+                        -1
+                    } else {
+                        i32::from(reader.eat("+"))
+                    };
                     clock.offset = sign * reader.number(1, 2, "MST")? as i32 * 3600;
                 }
             }
-            Piece::Offset { z, colon, minutes, seconds } => {
+            Piece::Offset {
+                z,
+                colon,
+                minutes,
+                seconds,
+            } => {
                 offset_written = true;
                 if z && reader.eat("Z") {
                     continue;
@@ -466,8 +634,8 @@ pub(crate) fn parse(layout: &str, text: &str) -> Result<(Clock, Option<String>, 
                 clock.offset = sign * total;
             }
             Piece::Fraction { digits, trim, .. } => {
-                let next = reader.rest.starts_with(['.', ','])
-                    && reader.rest[1..].starts_with(|c: char| c.is_ascii_digit());
+                let next =
+                    reader.rest.starts_with(['.', ',']) && reader.rest[1..].starts_with(|c: char| c.is_ascii_digit());
                 if next {
                     clock.nanosecond = reader.fraction();
                 } else if !trim {
@@ -511,9 +679,13 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
     }
     let mut total: i128 = 0;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, after) = rest.split_at(end);
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         rest = after;
         let size: i128 = match unit {
@@ -532,8 +704,16 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
         }
         let digits: String = fraction.chars().take(18).collect();
         let scale = 10i128.pow(digits.len() as u32);
-        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
-        let fraction: i128 = if digits.is_empty() { 0 } else { digits.parse().map_err(|_| invalid())? };
+        let whole: i128 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().map_err(|_| invalid())?
+        };
+        let fraction: i128 = if digits.is_empty() {
+            0
+        } else {
+            digits.parse().map_err(|_| invalid())?
+        };
         total += whole * size + fraction * size / scale;
     }
     i64::try_from(if negative { -total } else { total }).map_err(|_| invalid())

@@ -65,5 +65,6 @@ pub use value::{JsonError, Number, Object, Set, Value};
 /// Where the text is no term, or no constant.
 pub fn parse_value(text: &str) -> Result<Value, Errors> {
     let term = syntax::parse_term(text)?;
-    term.constant().ok_or_else(|| Error::new(Code::Parse, "the term is not a constant").into())
+    term.constant()
+        .ok_or_else(|| Error::new(Code::Parse, "the term is not a constant").into())
 }

@@ -195,7 +195,12 @@ pub(crate) struct Group {
 impl Group {
     /// How many levels of a document the heads of its rules make below its keys.
     pub(crate) fn levels(&self) -> usize {
-        self.rules.iter().map(|rule| rule.tail.len()).max().unwrap_or(0).saturating_sub(1)
+        self.rules
+            .iter()
+            .map(|rule| rule.tail.len())
+            .max()
+            .unwrap_or(0)
+            .saturating_sub(1)
     }
 }
 
@@ -217,6 +222,10 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn location(&self, place: Place) -> Location {
         let file = self.files.get(place.file as usize).cloned().unwrap_or_default();
-        Location { file, row: place.row, col: place.col }
+        Location {
+            file,
+            row: place.row,
+            col: place.col,
+        }
     }
 }

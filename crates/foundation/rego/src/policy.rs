@@ -64,7 +64,12 @@ impl Compiler {
     pub fn compile(self) -> Result<Policy, Errors> {
         let (program, tree) = compile::compile(&self.modules, self.prints)?;
         Ok(Policy {
-            compiled: Arc::new(Compiled { program, tree, modules: self.modules, prints: self.prints }),
+            compiled: Arc::new(Compiled {
+                program,
+                tree,
+                modules: self.modules,
+                prints: self.prints,
+            }),
             data: self.data.unwrap_or_else(Value::empty_object),
         })
     }
@@ -135,7 +140,10 @@ impl Policy {
     /// The same rules over other data.
     #[must_use]
     pub fn with_data(&self, data: Value) -> Self {
-        Self { compiled: Arc::clone(&self.compiled), data }
+        Self {
+            compiled: Arc::clone(&self.compiled),
+            data,
+        }
     }
 
     /// The base document.
@@ -155,7 +163,10 @@ impl Policy {
     pub fn query(&self, text: &str) -> Result<Query, Errors> {
         let body = syntax::parse_body(text, Version::V1)?;
         let compiled = compile::compile_query(&body, &self.compiled.tree, self.compiled.prints)?;
-        Ok(Query { compiled: Arc::new(compiled), policy: Arc::clone(&self.compiled) })
+        Ok(Query {
+            compiled: Arc::new(compiled),
+            policy: Arc::clone(&self.compiled),
+        })
     }
 
     /// Starts an evaluation: without input, in a world without time and network.
@@ -201,10 +212,24 @@ impl Policy {
                     continue;
                 }
                 let count = seen.entry((package.clone(), name.to_string())).or_insert(0);
-                let name = if *count == 0 { name.to_string() } else { format!("{name}#{count:02}") };
+                let name = if *count == 0 {
+                    name.to_string()
+                } else {
+                    format!("{name}#{count:02}")
+                };
                 *count += 1;
-                let location = Location { file: module.file.clone(), row: rule.span.row, col: rule.span.col };
-                out.push(TestCase { package: package.clone(), name, location, module: m, rule: r });
+                let location = Location {
+                    file: module.file.clone(),
+                    row: rule.span.row,
+                    col: rule.span.col,
+                };
+                out.push(TestCase {
+                    package: package.clone(),
+                    name,
+                    location,
+                    module: m,
+                    rule: r,
+                });
             }
         }
         out
@@ -284,7 +309,14 @@ impl<'a> Evaluation<'a> {
     fn machine(&self) -> Machine<'_> {
         let compiled = &self.policy.compiled;
         let context = Context::new(self.input.clone(), self.policy.data.clone());
-        Machine::new(&compiled.program, &compiled.modules, context, self.host, self.limits, self.errors)
+        Machine::new(
+            &compiled.program,
+            &compiled.modules,
+            context,
+            self.host,
+            self.limits,
+            self.errors,
+        )
     }
 
     /// The document under a path such as `data.authz.allow`.
@@ -325,7 +357,10 @@ impl<'a> Evaluation<'a> {
     /// another policy.
     pub fn bindings(&self, query: &Query) -> Result<Vec<Bindings>, Error> {
         if !Arc::ptr_eq(&query.policy, &self.policy.compiled) {
-            return Err(Error::new(Code::EvalInternal, "the query was compiled for another policy"));
+            return Err(Error::new(
+                Code::EvalInternal,
+                "the query was compiled for another policy",
+            ));
         }
         let mut out = Vec::new();
         let limit = self.limits.results;
@@ -333,9 +368,15 @@ impl<'a> Evaluation<'a> {
         self.machine().query(&compiled.steps, compiled.slots, &mut |machine| {
             if out.len() == limit {
                 let message = format!("the query has more than {limit} results");
-                return Err(Error { bound: Some(Bound::Results), ..Error::new(Code::EvalCancel, message) });
+                return Err(Error {
+                    bound: Some(Bound::Results),
+                    ..Error::new(Code::EvalCancel, message)
+                });
             }
-            let values = compiled.names.iter().map(|(name, slot)| (name.clone(), machine.slot(*slot).clone()));
+            let values = compiled
+                .names
+                .iter()
+                .map(|(name, slot)| (name.clone(), machine.slot(*slot).clone()));
             out.push(values.collect::<Bindings>());
             Ok(Flow::More)
         })?;

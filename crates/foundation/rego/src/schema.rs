@@ -41,13 +41,20 @@ fn check_at(root: &Value, schema: &Value, depth: usize) -> Result<(), String> {
     let object = match schema {
         Value::Bool(_) => return Ok(()),
         Value::Object(object) => object,
-        other => return Err(format!("schema is invalid: must be an object or a boolean, not {}", other.type_name())),
+        other => {
+            return Err(format!(
+                "schema is invalid: must be an object or a boolean, not {}",
+                other.type_name()
+            ));
+        }
     };
     let given = |kind: &str| match TYPES.contains(&kind) {
         true => Ok(()),
         false => {
             let all = "[array boolean integer number null object string]";
-            Err(format!("has a primitive type that is NOT VALID -- given: /{kind}/ Expected valid values are:{all}"))
+            Err(format!(
+                "has a primitive type that is NOT VALID -- given: /{kind}/ Expected valid values are:{all}"
+            ))
         }
     };
     let invalid = |key: &str, expected: &str| Err(format!("Invalid type. Expected: {expected}, given: {key}"));
@@ -79,7 +86,14 @@ fn check_at(root: &Value, schema: &Value, depth: usize) -> Result<(), String> {
                 }
             }
             (
-                "items" | "additionalItems" | "additionalProperties" | "not" | "contains" | "propertyNames" | "if" | "then"
+                "items"
+                | "additionalItems"
+                | "additionalProperties"
+                | "not"
+                | "contains"
+                | "propertyNames"
+                | "if"
+                | "then"
                 | "else",
                 schema,
             ) => check_at(root, schema, depth + 1)?,
@@ -126,7 +140,11 @@ fn resolve<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> {
 
 /// Everything in which a document does not fit a schema.
 pub(crate) fn validate(schema: &Value, document: &Value) -> Vec<Mismatch> {
-    let mut validator = Validator { root: schema, found: Vec::new(), depth: 0 };
+    let mut validator = Validator {
+        root: schema,
+        found: Vec::new(),
+        depth: 0,
+    };
     validator.at(schema, document, "(root)");
     validator.found
 }
@@ -147,7 +165,11 @@ fn kind_of(value: &Value) -> &'static str {
 impl<'s> Validator<'s> {
     fn fail(&mut self, path: &str, kind: &'static str, text: impl Into<String>) {
         let field = path.strip_prefix("(root).").unwrap_or(path).to_owned();
-        self.found.push(Mismatch { field, kind, text: text.into() });
+        self.found.push(Mismatch {
+            field,
+            kind,
+            text: text.into(),
+        });
     }
 
     /// Whether the value fits, without telling why not.
@@ -226,7 +248,11 @@ impl<'s> Validator<'s> {
         }
         if let Some(condition) = schema.get_str("if") {
             let holds = self.fits(condition, value, path);
-            let (name, kind) = if holds { ("then", "condition_then") } else { ("else", "condition_else") };
+            let (name, kind) = if holds {
+                ("then", "condition_then")
+            } else {
+                ("else", "condition_else")
+            };
             let before = self.found.len();
             if let Some(branch) = schema.get_str(name) {
                 self.at(branch, value, path);
@@ -249,7 +275,11 @@ impl<'s> Validator<'s> {
             && !allowed.contains(value)
         {
             let allowed: Vec<String> = allowed.iter().map(Value::to_json).collect();
-            self.fail(path, "enum", format!("{field} must be one of the following: {}", allowed.join(", ")));
+            self.fail(
+                path,
+                "enum",
+                format!("{field} must be one of the following: {}", allowed.join(", ")),
+            );
         }
     }
 
@@ -291,10 +321,18 @@ impl<'s> Validator<'s> {
     fn string(&mut self, schema: &'s Object, text: &str, path: &str) {
         let length = text.chars().count();
         if let Some(least) = Self::size(schema, "minLength").filter(|least| length < *least) {
-            self.fail(path, "string_gte", format!("String length must be greater than or equal to {least}"));
+            self.fail(
+                path,
+                "string_gte",
+                format!("String length must be greater than or equal to {least}"),
+            );
         }
         if let Some(most) = Self::size(schema, "maxLength").filter(|most| length > *most) {
-            self.fail(path, "string_lte", format!("String length must be less than or equal to {most}"));
+            self.fail(
+                path,
+                "string_lte",
+                format!("String length must be less than or equal to {most}"),
+            );
         }
         if let Some(pattern) = schema.get_str("pattern").and_then(Value::as_str)
             && !regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
@@ -316,7 +354,11 @@ impl<'s> Validator<'s> {
                 }
                 match schema.get_str("additionalItems") {
                     Some(Value::Bool(false)) if items.len() > schemas.len() => {
-                        self.fail(path, "array_no_additional_items", "No additional items allowed on array");
+                        self.fail(
+                            path,
+                            "array_no_additional_items",
+                            "No additional items allowed on array",
+                        );
                     }
                     Some(additional) => {
                         for (i, item) in items.iter().enumerate().skip(schemas.len()) {
@@ -334,7 +376,11 @@ impl<'s> Validator<'s> {
             None => {}
         }
         if let Some(least) = Self::size(schema, "minItems").filter(|least| items.len() < *least) {
-            self.fail(path, "array_min_items", format!("Array must have at least {least} items"));
+            self.fail(
+                path,
+                "array_min_items",
+                format!("Array must have at least {least} items"),
+            );
         }
         if let Some(most) = Self::size(schema, "maxItems").filter(|most| items.len() > *most) {
             self.fail(path, "array_max_items", format!("Array must have at most {most} items"));
@@ -362,10 +408,18 @@ impl<'s> Validator<'s> {
             }
         }
         if let Some(least) = Self::size(schema, "minProperties").filter(|least| object.len() < *least) {
-            self.fail(path, "array_min_properties", format!("Must have at least {least} properties"));
+            self.fail(
+                path,
+                "array_min_properties",
+                format!("Must have at least {least} properties"),
+            );
         }
         if let Some(most) = Self::size(schema, "maxProperties").filter(|most| object.len() > *most) {
-            self.fail(path, "array_max_properties", format!("Must have at most {most} properties"));
+            self.fail(
+                path,
+                "array_max_properties",
+                format!("Must have at most {most} properties"),
+            );
         }
         let schemas = |name: &str| schema.get_str(name).and_then(Value::as_object);
         for (key, value) in object.iter() {
@@ -394,7 +448,11 @@ impl<'s> Validator<'s> {
             if let Some(schema) = schema.get_str("propertyNames")
                 && !self.fits(schema, &key.into(), path)
             {
-                self.fail(path, "invalid_property_name", format!("Property name of \"{key}\" does not match"));
+                self.fail(
+                    path,
+                    "invalid_property_name",
+                    format!("Property name of \"{key}\" does not match"),
+                );
             }
         }
         for (name, needed) in schemas("dependencies").into_iter().flat_map(Object::iter) {
@@ -421,9 +479,13 @@ fn has_format(format: &str, text: &str) -> bool {
         "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
         "date" => crate::layout::parse("2006-01-02", text).is_ok(),
-        "time" => crate::layout::parse("15:04:05Z07:00", text).is_ok() || crate::layout::parse("15:04:05", text).is_ok(),
+        "time" => {
+            crate::layout::parse("15:04:05Z07:00", text).is_ok() || crate::layout::parse("15:04:05", text).is_ok()
+        }
         "date-time" => crate::layout::parse("2006-01-02T15:04:05Z07:00", text).is_ok(),
-        "email" => text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !text.contains(' ')),
+        "email" => text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !text.contains(' ')),
         "uuid" => {
             let parts: Vec<&str> = text.split('-').collect();
             parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
@@ -439,7 +501,9 @@ fn has_format(format: &str, text: &str) -> bool {
                         && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 })
         }
-        "uri" => crate::uri::parse(text).is_ok_and(|parts| parts.as_object().is_some_and(|p| p.get_str("scheme").is_some())),
+        "uri" => {
+            crate::uri::parse(text).is_ok_and(|parts| parts.as_object().is_some_and(|p| p.get_str("scheme").is_some()))
+        }
         "uri-reference" => crate::uri::parse(text).is_ok(),
         "regex" => regex::Regex::new(text).is_ok(),
         "json-pointer" => text.is_empty() || text.starts_with('/'),

@@ -28,7 +28,11 @@ pub(crate) fn render(text: &str, data: &Value) -> Result<String, String> {
         return Err(format!("template: t: unexpected {{{{{end}}}}}"));
     }
     let mut out = String::new();
-    let mut scope = Scope { root: data.clone(), dot: data.clone(), names: Vec::new() };
+    let mut scope = Scope {
+        root: data.clone(),
+        dot: data.clone(),
+        names: Vec::new(),
+    };
     show(&nodes, &mut scope, &mut out)?;
     Ok(out)
 }
@@ -119,7 +123,9 @@ fn parse(tokens: &mut Tokens, depth: usize) -> Result<(Vec<Node>, Option<String>
 
 /// One block, with its end.
 fn parse_one(tokens: &mut Tokens, depth: usize) -> Result<(Vec<Node>, Option<String>), String> {
-    let Some(Token::Action(action)) = tokens.next() else { return Ok((Vec::new(), None)) };
+    let Some(Token::Action(action)) = tokens.next() else {
+        return Ok((Vec::new(), None));
+    };
     let words: Vec<String> = action.split_whitespace().skip(1).map(str::to_owned).collect();
     let (body, end) = parse(tokens, depth + 1)?;
     let otherwise = match end.as_deref() {
@@ -138,10 +144,16 @@ fn parse_one(tokens: &mut Tokens, depth: usize) -> Result<(Vec<Node>, Option<Str
 /// `$i, $x := …`
 fn assigned(words: &mut Vec<String>) -> Option<Names> {
     let at = words.iter().position(|word| word == ":=")?;
-    let mut names: Vec<String> =
-        words.drain(..=at).map(|w| w.trim_end_matches(',').to_owned()).filter(|w| w.starts_with('$')).collect();
+    let mut names: Vec<String> = words
+        .drain(..=at)
+        .map(|w| w.trim_end_matches(',').to_owned())
+        .filter(|w| w.starts_with('$'))
+        .collect();
     let value = names.pop()?;
-    Some(Names { key: names.pop(), value })
+    Some(Names {
+        key: names.pop(),
+        value,
+    })
 }
 
 struct Scope {
@@ -153,7 +165,10 @@ struct Scope {
 impl Scope {
     fn value(&self, words: &[String]) -> Result<Option<Value>, String> {
         let [word] = words else {
-            return Err(format!("template: t:1: function {:?} not defined", words.first().cloned().unwrap_or_default()));
+            return Err(format!(
+                "template: t:1: function {:?} not defined",
+                words.first().cloned().unwrap_or_default()
+            ));
         };
         if let Some(text) = word.strip_prefix('"').and_then(|w| w.strip_suffix('"')) {
             return Ok(Some(text.into()));
@@ -168,9 +183,16 @@ impl Scope {
             let found = if name == "$" {
                 Some(self.root.clone())
             } else {
-                self.names.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+                self.names
+                    .iter()
+                    .rev()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| value.clone())
             };
-            (found.ok_or_else(|| format!("template: t:1: undefined variable {name:?}"))?, path)
+            (
+                found.ok_or_else(|| format!("template: t:1: undefined variable {name:?}"))?,
+                path,
+            )
         } else {
             return Err(format!("template: t:1: function {word:?} not defined"));
         };
@@ -203,8 +225,10 @@ fn display(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(display).collect::<Vec<_>>().join(" ")),
         Value::Set(set) => format!("[{}]", set.iter().map(display).collect::<Vec<_>>().join(" ")),
         Value::Object(object) => {
-            let pairs: Vec<String> =
-                object.iter().map(|(key, value)| format!("{}:{}", display(key), display(value))).collect();
+            let pairs: Vec<String> = object
+                .iter()
+                .map(|(key, value)| format!("{}:{}", display(key), display(value)))
+                .collect();
             format!("map[{}]", pairs.join(" "))
         }
         other => other.to_string(),
@@ -255,7 +279,9 @@ fn show(nodes: &[Node], scope: &mut Scope, out: &mut String) -> Result<(), Strin
                 for (key, value) in pairs {
                     let depth = scope.names.len();
                     if let Some(names) = names {
-                        scope.names.extend(names.key.iter().map(|name| (name.clone(), key.clone())));
+                        scope
+                            .names
+                            .extend(names.key.iter().map(|name| (name.clone(), key.clone())));
                         scope.names.push((names.value.clone(), value.clone()));
                     }
                     let before = std::mem::replace(&mut scope.dot, value);

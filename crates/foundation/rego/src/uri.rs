@@ -18,7 +18,9 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
         Some(at) if rest.as_bytes()[at] == b':' => {
             let scheme = &rest[..at];
             let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+                && scheme
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
             match (valid, scheme.is_empty()) {
                 (_, true) => return fail("missing protocol scheme"),
                 (true, _) => (scheme.to_lowercase(), &rest[at + 1..]),

@@ -314,13 +314,25 @@ impl Ord for Value {
             (Self::Number(a), Self::Number(b)) => a.cmp(b),
             (Self::String(a), Self::String(b)) => a.cmp(b),
             (Self::Array(a), Self::Array(b)) => {
-                if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+                if Arc::ptr_eq(a, b) {
+                    Ordering::Equal
+                } else {
+                    a.cmp(b)
+                }
             }
             (Self::Object(a), Self::Object(b)) => {
-                if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+                if Arc::ptr_eq(a, b) {
+                    Ordering::Equal
+                } else {
+                    a.cmp(b)
+                }
             }
             (Self::Set(a), Self::Set(b)) => {
-                if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+                if Arc::ptr_eq(a, b) {
+                    Ordering::Equal
+                } else {
+                    a.cmp(b)
+                }
             }
             _ => self.rank().cmp(&other.rank()),
         }

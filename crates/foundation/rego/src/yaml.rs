@@ -89,7 +89,13 @@ fn child(value: &Value, depth: usize, of_key: bool, out: &mut String) {
 }
 
 fn literal(text: &str, depth: usize, out: &mut String) {
-    let chomp = if text.ends_with("\n\n") { "+" } else if text.ends_with('\n') { "" } else { "-" };
+    let chomp = if text.ends_with("\n\n") {
+        "+"
+    } else if text.ends_with('\n') {
+        ""
+    } else {
+        "-"
+    };
     out.push('|');
     if text.starts_with(' ') {
         out.push('2');
@@ -107,8 +113,10 @@ fn literal(text: &str, depth: usize, out: &mut String) {
 
 /// A string, in quotes where it would otherwise be read as something else.
 fn scalar(text: &str) -> String {
-    let reserved = ["", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE",
-        "yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N", "<<", "="];
+    let reserved = [
+        "", "~", "null", "Null", "NULL", "true", "True", "TRUE", "false", "False", "FALSE", "yes", "Yes", "YES", "no",
+        "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N", "<<", "=",
+    ];
     let plain = !reserved.contains(&text)
         && text.parse::<f64>().is_err()
         && !text.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@` \t.0123456789+".contains(c))
@@ -131,9 +139,13 @@ fn scalar(text: &str) -> String {
 /// Words such as `10.0.0.1` or `1a`, which start with a digit and are no number.
 fn safe_digits(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
         && text.parse::<f64>().is_err()
-        && text.chars().any(|c| c.is_ascii_alphabetic() || text.matches('.').count() > 1 && c == '.')
+        && text
+            .chars()
+            .any(|c| c.is_ascii_alphabetic() || text.matches('.').count() > 1 && c == '.')
         && !text.starts_with("0x")
         && !text.starts_with("0o")
         && !looks_like_a_date(text)

@@ -7,16 +7,24 @@ use crate::value::{Number, Value};
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("count", 1, count),
     Builtin::new("sum", 1, |_, a| fold(a, Number::from(0i64), add)),
-    Builtin::new("product", 1, |_, a| fold(a, Number::from(1i64), |x, y| Ok(multiply(x, y)))),
-    Builtin::new("max", 1, |_, a| Ok(items(a, 0, &["set", "array"])?.iter().max().cloned())),
-    Builtin::new("min", 1, |_, a| Ok(items(a, 0, &["set", "array"])?.iter().min().cloned())),
+    Builtin::new("product", 1, |_, a| {
+        fold(a, Number::from(1i64), |x, y| Ok(multiply(x, y)))
+    }),
+    Builtin::new("max", 1, |_, a| {
+        Ok(items(a, 0, &["set", "array"])?.iter().max().cloned())
+    }),
+    Builtin::new("min", 1, |_, a| {
+        Ok(items(a, 0, &["set", "array"])?.iter().min().cloned())
+    }),
     Builtin::new("sort", 1, |_, a| {
         let mut items = items(a, 0, &["set", "array"])?.to_vec();
         items.sort();
         ok(items)
     }),
     Builtin::new("all", 1, |_, a| {
-        ok(items(a, 0, &["array", "set"])?.iter().all(|item| *item == Value::Bool(true)))
+        ok(items(a, 0, &["array", "set"])?
+            .iter()
+            .all(|item| *item == Value::Bool(true)))
     }),
     Builtin::new("any", 1, |_, a| {
         ok(items(a, 0, &["array", "set"])?.contains(&Value::Bool(true)))
@@ -25,7 +33,9 @@ pub(super) const TABLE: &[Builtin] = &[
         let (left, right) = (array(a, 0)?, array(a, 1)?);
         ok(left.iter().chain(right.iter()).cloned().collect::<Vec<_>>())
     }),
-    Builtin::new("array.reverse", 1, |_, a| ok(array(a, 0)?.iter().rev().cloned().collect::<Vec<_>>())),
+    Builtin::new("array.reverse", 1, |_, a| {
+        ok(array(a, 0)?.iter().rev().cloned().collect::<Vec<_>>())
+    }),
     Builtin::new("array.flatten", 1, flatten),
     Builtin::new("array.slice", 3, slice),
 ];

@@ -12,9 +12,15 @@ pub(super) const TABLE: &[Builtin] = &[Builtin::new("providers.aws.sign_req", 3,
 const IGNORED: [&str; 4] = ["authorization", "user-agent", "x-amzn-trace-id", "transfer-encoding"];
 
 fn check(object: &Object, keys: &[&str], at: usize, what: &str) -> Result<(), Fault> {
-    let missing: Set = keys.iter().filter(|key| object.get_str(key).is_none()).map(|key| Value::from(*key)).collect();
+    let missing: Set = keys
+        .iter()
+        .filter(|key| object.get_str(key).is_none())
+        .map(|key| Value::from(*key))
+        .collect();
     if !missing.is_empty() {
-        return Err(Fault::Type(format!("operand {at} missing required {what} parameters(s): {missing}")));
+        return Err(Fault::Type(format!(
+            "operand {at} missing required {what} parameters(s): {missing}"
+        )));
     }
     let invalid: Set = keys
         .iter()
@@ -22,7 +28,9 @@ fn check(object: &Object, keys: &[&str], at: usize, what: &str) -> Result<(), Fa
         .map(|key| Value::from(*key))
         .collect();
     if !invalid.is_empty() {
-        return Err(Fault::Type(format!("operand {at} invalid values for required {what} parameters(s): {invalid}")));
+        return Err(Fault::Type(format!(
+            "operand {at} invalid values for required {what} parameters(s): {invalid}"
+        )));
     }
     Ok(())
 }
@@ -31,27 +39,45 @@ fn sign(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let request = object(args, 0)?;
     check(request, &["method", "url"], 1, "request")?;
     let config = object(args, 1)?;
-    check(config, &["aws_access_key", "aws_region", "aws_secret_access_key", "aws_service"], 2, "AWS config")?;
-    let ns = super::number(args, 2)?.as_i64().ok_or_else(|| Fault::Failed("time: timestamp too big".to_owned()))?;
+    check(
+        config,
+        &["aws_access_key", "aws_region", "aws_secret_access_key", "aws_service"],
+        2,
+        "AWS config",
+    )?;
+    let ns = super::number(args, 2)?
+        .as_i64()
+        .ok_or_else(|| Fault::Failed("time: timestamp too big".to_owned()))?;
     let setting = |name: &str| config.get_str(name).and_then(Value::as_str).unwrap_or_default();
     let unsigned = match config.get_str("disable_payload_signing") {
         None => false,
         Some(Value::Bool(flag)) => *flag,
         Some(_) => {
-            return Err(Fault::Type("operand 2 invalid value for 'disable_payload_signing' in AWS config".to_owned()));
+            return Err(Fault::Type(
+                "operand 2 invalid value for 'disable_payload_signing' in AWS config".to_owned(),
+            ));
         }
     };
     let method = request.get_str("method").and_then(Value::as_str).unwrap_or_default();
     let url = request.get_str("url").and_then(Value::as_str).unwrap_or_default();
     let parts = crate::uri::parse(url).map_err(Fault::Failed)?;
-    let part = |name: &str| parts.as_object().and_then(|parts| parts.get_str(name)?.as_str()).unwrap_or_default();
+    let part = |name: &str| {
+        parts
+            .as_object()
+            .and_then(|parts| parts.get_str(name)?.as_str())
+            .unwrap_or_default()
+    };
 
     let body = match (request.get_str("raw_body"), request.get_str("body")) {
         (Some(Value::String(text)), _) => text.to_string(),
         (_, Some(body)) => body.to_json(),
         _ => String::new(),
     };
-    let payload = if unsigned { "UNSIGNED-PAYLOAD".to_owned() } else { hex(&digest(Hash::Sha256, body.as_bytes())) };
+    let payload = if unsigned {
+        "UNSIGNED-PAYLOAD".to_owned()
+    } else {
+        hex(&digest(Hash::Sha256, body.as_bytes()))
+    };
     let clock = Clock::at(ns, 0, "UTC");
     let (day, moment) = (format(&clock, "20060102"), format(&clock, "20060102T150405Z"));
     let service = setting("aws_service");
@@ -83,12 +109,17 @@ fn sign(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     }
     // A hash that the request brought is signed as it is, and then replaced.
     for (name, value) in &own {
-        signed.entry(name.clone()).or_insert_with(|| value.as_str().unwrap_or_default().to_owned());
+        signed
+            .entry(name.clone())
+            .or_insert_with(|| value.as_str().unwrap_or_default().to_owned());
     }
     let list = signed.keys().cloned().collect::<Vec<_>>().join(";");
     let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let canonical =
-        format!("{method}\n{}\n{}\n{lines}\n{list}\n{payload}", part("raw_path"), part("raw_query"));
+    let canonical = format!(
+        "{method}\n{}\n{}\n{lines}\n{list}\n{payload}",
+        part("raw_path"),
+        part("raw_query")
+    );
     let scope = format!("{day}/{}/{service}/aws4_request", setting("aws_region"));
     let hashed = hex(&digest(Hash::Sha256, canonical.as_bytes()));
     let to_sign = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}");

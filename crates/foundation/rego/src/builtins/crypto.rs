@@ -10,9 +10,15 @@ use crate::crypto::pem;
 use crate::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("crypto.md5", 1, |_, a| ok(hex(&md5::Md5::digest(string(a, 0)?.as_bytes())))),
-    Builtin::new("crypto.sha1", 1, |_, a| ok(hex(&digest(Hash::Sha1, string(a, 0)?.as_bytes())))),
-    Builtin::new("crypto.sha256", 1, |_, a| ok(hex(&digest(Hash::Sha256, string(a, 0)?.as_bytes())))),
+    Builtin::new("crypto.md5", 1, |_, a| {
+        ok(hex(&md5::Md5::digest(string(a, 0)?.as_bytes())))
+    }),
+    Builtin::new("crypto.sha1", 1, |_, a| {
+        ok(hex(&digest(Hash::Sha1, string(a, 0)?.as_bytes())))
+    }),
+    Builtin::new("crypto.sha256", 1, |_, a| {
+        ok(hex(&digest(Hash::Sha256, string(a, 0)?.as_bytes())))
+    }),
     Builtin::new("crypto.hmac.md5", 2, |_, a| {
         use hmac::{Hmac, Mac};
         let (text, key) = (string(a, 0)?, string(a, 1)?);
@@ -20,20 +26,47 @@ pub(super) const TABLE: &[Builtin] = &[
         mac.update(text.as_bytes());
         ok(hex(&mac.finalize().into_bytes()))
     }),
-    Builtin::new("crypto.hmac.sha1", 2, |_, a| ok(hex(&hmac(Hash::Sha1, string(a, 1)?.as_bytes(), string(a, 0)?.as_bytes())))),
-    Builtin::new("crypto.hmac.sha256", 2, |_, a| ok(hex(&hmac(Hash::Sha256, string(a, 1)?.as_bytes(), string(a, 0)?.as_bytes())))),
-    Builtin::new("crypto.hmac.sha512", 2, |_, a| ok(hex(&hmac(Hash::Sha512, string(a, 1)?.as_bytes(), string(a, 0)?.as_bytes())))),
-    Builtin::new("crypto.hmac.equal", 2, |_, a| ok(same(string(a, 0)?.as_bytes(), string(a, 1)?.as_bytes()))),
+    Builtin::new("crypto.hmac.sha1", 2, |_, a| {
+        ok(hex(&hmac(
+            Hash::Sha1,
+            string(a, 1)?.as_bytes(),
+            string(a, 0)?.as_bytes(),
+        )))
+    }),
+    Builtin::new("crypto.hmac.sha256", 2, |_, a| {
+        ok(hex(&hmac(
+            Hash::Sha256,
+            string(a, 1)?.as_bytes(),
+            string(a, 0)?.as_bytes(),
+        )))
+    }),
+    Builtin::new("crypto.hmac.sha512", 2, |_, a| {
+        ok(hex(&hmac(
+            Hash::Sha512,
+            string(a, 1)?.as_bytes(),
+            string(a, 0)?.as_bytes(),
+        )))
+    }),
+    Builtin::new("crypto.hmac.equal", 2, |_, a| {
+        ok(same(string(a, 0)?.as_bytes(), string(a, 1)?.as_bytes()))
+    }),
     Builtin::new("crypto.x509.parse_certificates", 1, |_, a| {
         let bytes = certificate_bytes(string(a, 0)?)?;
         let certificates = all(&bytes)?;
         ok(certificates.iter().map(Certificate::to_value).collect::<Vec<_>>())
     }),
     Builtin::new("crypto.x509.parse_and_verify_certificates", 1, |env, a| {
-        let options = Options { now_seconds: env.now_ns().div_euclid(1_000_000_000), dns_name: None };
+        let options = Options {
+            now_seconds: env.now_ns().div_euclid(1_000_000_000),
+            dns_name: None,
+        };
         verify(string(a, 0)?, &options)
     }),
-    Builtin::new("crypto.x509.parse_and_verify_certificates_with_options", 2, verify_with_options),
+    Builtin::new(
+        "crypto.x509.parse_and_verify_certificates_with_options",
+        2,
+        verify_with_options,
+    ),
     Builtin::new("crypto.x509.parse_certificate_request", 1, |_, a| {
         let text = string(a, 0)?;
         let bytes = one_block(text, "CERTIFICATE REQUEST")?;
@@ -76,13 +109,20 @@ fn certificate_bytes(text: &str) -> Result<Vec<u8>, Fault> {
     if blocks.is_empty() {
         return Ok(bytes);
     }
-    Ok(blocks.into_iter().filter(|block| block.label == "CERTIFICATE").flat_map(|block| block.bytes).collect())
+    Ok(blocks
+        .into_iter()
+        .filter(|block| block.label == "CERTIFICATE")
+        .flat_map(|block| block.bytes)
+        .collect())
 }
 
 fn one_block(text: &str, label: &str) -> Result<Vec<u8>, Fault> {
     let bytes = unwrapped(text)?;
     let blocks = pem(&String::from_utf8_lossy(&bytes));
-    match blocks.into_iter().find(|block| block.label == label || block.label == format!("NEW {label}")) {
+    match blocks
+        .into_iter()
+        .find(|block| block.label == label || block.label == format!("NEW {label}"))
+    {
         Some(block) => Ok(block.bytes),
         None => Ok(bytes),
     }
@@ -97,15 +137,23 @@ fn verify(text: &str, options: &Options) -> Outcome {
     let bytes = certificate_bytes(text)?;
     let certificates = all(&bytes)?;
     let no = || ok(vec![false.into(), Value::from(Vec::new())]);
-    let [root, between @ .., leaf] = &certificates[..] else { return no() };
+    let [root, between @ .., leaf] = &certificates[..] else {
+        return no();
+    };
     match leaf.chain(between, std::slice::from_ref(root), options) {
-        Some(chain) => ok(vec![true.into(), chain.iter().map(Certificate::to_value).collect::<Vec<_>>().into()]),
+        Some(chain) => ok(vec![
+            true.into(),
+            chain.iter().map(Certificate::to_value).collect::<Vec<_>>().into(),
+        ]),
         None => no(),
     }
 }
 
 fn verify_with_options(env: &mut Env<'_>, args: &[Value]) -> Outcome {
-    let mut options = Options { now_seconds: env.now_ns().div_euclid(1_000_000_000), dns_name: None };
+    let mut options = Options {
+        now_seconds: env.now_ns().div_euclid(1_000_000_000),
+        dns_name: None,
+    };
     for (key, value) in object(args, 1)?.iter() {
         match (key.as_str(), value) {
             (Some("CurrentTime"), Value::Number(ns)) => {
@@ -122,7 +170,10 @@ fn verify_with_options(env: &mut Env<'_>, args: &[Value]) -> Outcome {
 fn private_keys(text: &str) -> Result<Vec<PrivateKey>, Fault> {
     let bytes = unwrapped(text)?;
     let blocks = pem(&String::from_utf8_lossy(&bytes));
-    Ok(blocks.iter().filter_map(|block| PrivateKey::from_der(&block.label, &block.bytes)).collect())
+    Ok(blocks
+        .iter()
+        .filter_map(|block| PrivateKey::from_der(&block.label, &block.bytes))
+        .collect())
 }
 
 fn keypair(_: &mut Env<'_>, args: &[Value]) -> Outcome {

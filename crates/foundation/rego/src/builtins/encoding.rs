@@ -9,8 +9,10 @@ use crate::value::{Object, Value};
 
 const PLAIN: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
 const STRICT: GeneralPurpose = GeneralPurpose::new(&STANDARD, PLAIN);
-const URL: GeneralPurpose =
-    GeneralPurpose::new(&URL_SAFE, PLAIN.with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    PLAIN.with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 const URL_NO_PAD: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, PLAIN.with_encode_padding(false));
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -20,15 +22,23 @@ pub(super) const TABLE: &[Builtin] = &[
         ok(a[0].as_str().is_some_and(|text| standard(text).is_ok()))
     }),
     Builtin::new("base64url.encode", 1, |_, a| ok(URL.encode(&**string(a, 0)?))),
-    Builtin::new("base64url.encode_no_pad", 1, |_, a| ok(URL_NO_PAD.encode(&**string(a, 0)?))),
-    Builtin::new("base64url.decode", 1, |_, a| text(url(string(a, 0)?).map_err(Fault::Failed)?)),
+    Builtin::new("base64url.encode_no_pad", 1, |_, a| {
+        ok(URL_NO_PAD.encode(&**string(a, 0)?))
+    }),
+    Builtin::new("base64url.decode", 1, |_, a| {
+        text(url(string(a, 0)?).map_err(Fault::Failed)?)
+    }),
     Builtin::new("hex.encode", 1, |_, a| ok(hex(string(a, 0)?.as_bytes()))),
     Builtin::new("hex.decode", 1, hex_decode),
     Builtin::new("urlquery.encode", 1, |_, a| ok(query_escape(string(a, 0)?))),
-    Builtin::new("urlquery.decode", 1, |_, a| ok(query_unescape(string(a, 0)?).map_err(Fault::Failed)?)),
+    Builtin::new("urlquery.decode", 1, |_, a| {
+        ok(query_unescape(string(a, 0)?).map_err(Fault::Failed)?)
+    }),
     Builtin::new("urlquery.encode_object", 1, encode_object),
     Builtin::new("urlquery.decode_object", 1, decode_object),
-    Builtin::new("uri.is_valid", 1, |_, a| ok(a[0].as_str().is_some_and(|text| super::super::uri::parse(text).is_ok()))),
+    Builtin::new("uri.is_valid", 1, |_, a| {
+        ok(a[0].as_str().is_some_and(|text| super::super::uri::parse(text).is_ok()))
+    }),
     Builtin::new("uri.parse", 1, |_, a| match super::super::uri::parse(string(a, 0)?) {
         Ok(parts) => ok(parts),
         Err(message) => failed(message),
@@ -46,9 +56,11 @@ pub(super) const TABLE: &[Builtin] = &[
         Ok(text) => ok(text),
         Err(message) => failed(message),
     }),
-    Builtin::new("yaml.unmarshal", 1, |_, a| match super::super::yaml::read(string(a, 0)?) {
-        Ok(value) => ok(value),
-        Err(message) => failed(message),
+    Builtin::new("yaml.unmarshal", 1, |_, a| {
+        match super::super::yaml::read(string(a, 0)?) {
+            Ok(value) => ok(value),
+            Err(message) => failed(message),
+        }
     }),
     Builtin::new("yaml.is_valid", 1, |_, a| {
         ok(a[0].as_str().is_some_and(|text| super::super::yaml::read(text).is_ok()))
@@ -70,7 +82,9 @@ fn illegal(error: &base64::DecodeError, text: &str) -> String {
 fn standard(text: &str) -> Result<Vec<u8>, Fault> {
     // Line breaks are no part of the data.
     let clean: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-    STRICT.decode(&clean).map_err(|error| Fault::Failed(illegal(&error, &clean)))
+    STRICT
+        .decode(&clean)
+        .map_err(|error| Fault::Failed(illegal(&error, &clean)))
 }
 
 /// Decodes the URL alphabet, with or without padding.
@@ -106,7 +120,13 @@ fn hex_decode(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         return failed("encoding/hex: odd length hex string");
     }
     let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
-    text(input.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect())
+    text(
+        input
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| nibble(pair[0]) << 4 | nibble(pair[1]))
+            .collect(),
+    )
 }
 
 pub(crate) fn query_escape(text: &str) -> String {
@@ -128,10 +148,15 @@ pub(crate) fn percent_decode(text: &str, plus: bool) -> Result<String, String> {
     while at < bytes.len() {
         match bytes[at] {
             b'%' => {
-                let code = text.get(at + 1..at + 3).filter(|c| c.bytes().all(|b| b.is_ascii_hexdigit()));
+                let code = text
+                    .get(at + 1..at + 3)
+                    .filter(|c| c.bytes().all(|b| b.is_ascii_hexdigit()));
                 let Some(code) = code.and_then(|c| u8::from_str_radix(c, 16).ok()) else {
                     let end = (at + 3).min(bytes.len());
-                    return Err(format!("invalid URL escape {:?}", String::from_utf8_lossy(&bytes[at..end])));
+                    return Err(format!(
+                        "invalid URL escape {:?}",
+                        String::from_utf8_lossy(&bytes[at..end])
+                    ));
                 };
                 out.push(code);
                 at += 3;
@@ -156,7 +181,9 @@ fn query_unescape(text: &str) -> Result<String, String> {
 fn encode_object(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let mut pairs = Vec::new();
     for (key, value) in object(args, 0)?.iter() {
-        let key = key.as_str().ok_or_else(|| Fault::Type("operand 1 keys must be strings".to_owned()))?;
+        let key = key
+            .as_str()
+            .ok_or_else(|| Fault::Type("operand 1 keys must be strings".to_owned()))?;
         let values: Vec<&Value> = match value {
             Value::String(_) => vec![value],
             Value::Array(items) => items.iter().collect(),
@@ -164,7 +191,9 @@ fn encode_object(_: &mut Env<'_>, args: &[Value]) -> Outcome {
             _ => return Err(wrong_type(std::slice::from_ref(value), 0, &["string", "set", "array"])),
         };
         for value in values {
-            let value = value.as_str().ok_or_else(|| wrong_type(std::slice::from_ref(value), 0, &["string"]))?;
+            let value = value
+                .as_str()
+                .ok_or_else(|| wrong_type(std::slice::from_ref(value), 0, &["string"]))?;
             pairs.push(format!("{}={}", query_escape(key), query_escape(value)));
         }
     }
@@ -190,7 +219,10 @@ pub(crate) fn query_fields(text: &str) -> Result<Vec<(String, Vec<Value>)>, Stri
 
 fn decode_object(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let fields = query_fields(string(args, 0)?).map_err(Fault::Failed)?;
-    ok(fields.into_iter().map(|(key, values)| (key.into(), values.into())).collect::<Object>())
+    ok(fields
+        .into_iter()
+        .map(|(key, values)| (key.into(), values.into()))
+        .collect::<Object>())
 }
 
 fn marshal_with_options(_: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -198,9 +230,7 @@ fn marshal_with_options(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let (mut pretty, mut prefix, mut indent) = (None, String::new(), "\t".to_owned());
     let mut implied = false;
     for (key, value) in options.iter() {
-        let wrong = |name: &str, want: &str| {
-            Fault::Type(format!("operand 2 key {name:?} failed cast to {want}"))
-        };
+        let wrong = |name: &str, want: &str| Fault::Type(format!("operand 2 key {name:?} failed cast to {want}"));
         match key.as_str() {
             Some("pretty") => match value {
                 Value::Bool(flag) => pretty = Some(*flag),

@@ -5,8 +5,12 @@ use crate::graphql::{Problem, Schema, parse_query, parse_schema, prune, validate
 use crate::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("graphql.parse_query", 1, |_, a| ok(prune(&parse_query(string(a, 0)?).map_err(told)?))),
-    Builtin::new("graphql.parse_schema", 1, |_, a| ok(prune(&parse_schema(string(a, 0)?).map_err(told)?))),
+    Builtin::new("graphql.parse_query", 1, |_, a| {
+        ok(prune(&parse_query(string(a, 0)?).map_err(told)?))
+    }),
+    Builtin::new("graphql.parse_schema", 1, |_, a| {
+        ok(prune(&parse_schema(string(a, 0)?).map_err(told)?))
+    }),
     Builtin::new("graphql.parse", 2, |_, a| {
         let (query, schema) = both(a)?.map_err(told)?;
         ok(vec![query, schema])
@@ -20,7 +24,9 @@ pub(super) const TABLE: &[Builtin] = &[
         _ => ok(false),
     }),
     Builtin::new("graphql.schema_is_valid", 1, |_, a| match &a[0] {
-        Value::String(_) | Value::Object(_) => ok(document(a, 0, parse_schema)?.and_then(|s| validate_schema(&s)).is_ok()),
+        Value::String(_) | Value::Object(_) => {
+            ok(document(a, 0, parse_schema)?.and_then(|s| validate_schema(&s)).is_ok())
+        }
         _ => ok(false),
     }),
 ];

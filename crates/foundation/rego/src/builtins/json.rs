@@ -41,7 +41,9 @@ impl Trie {
 
     /// The child under an array's index, which a path may write as text.
     fn at_index(&self, index: usize) -> Option<&Self> {
-        self.children.get(&index.into()).or_else(|| self.children.get(&index.to_string().into()))
+        self.children
+            .get(&index.into())
+            .or_else(|| self.children.get(&index.to_string().into()))
     }
 }
 
@@ -50,7 +52,11 @@ fn path(value: &Value) -> Option<Vec<Value>> {
     match value {
         Value::String(text) => {
             let text = text.strip_prefix('/').unwrap_or(text);
-            Some(text.split('/').map(|part| part.replace("~1", "/").replace("~0", "~").into()).collect())
+            Some(
+                text.split('/')
+                    .map(|part| part.replace("~1", "/").replace("~0", "~").into())
+                    .collect(),
+            )
         }
         Value::Array(keys) => Some(keys.to_vec()),
         _ => None,
@@ -76,9 +82,11 @@ fn filter(value: &Value, trie: &Trie) -> Value {
         return value.clone();
     }
     match value {
-        Value::Object(object) => Value::object(object.iter().filter_map(|(key, value)| {
-            Some((key.clone(), filter(value, trie.children.get(key)?)))
-        })),
+        Value::Object(object) => Value::object(
+            object
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), filter(value, trie.children.get(key)?)))),
+        ),
         Value::Array(items) => Value::array(
             items
                 .iter()
@@ -87,7 +95,9 @@ fn filter(value: &Value, trie: &Trie) -> Value {
                 .collect::<Vec<_>>(),
         ),
         Value::Set(set) => Value::set(
-            set.iter().filter_map(|item| Some(filter(item, trie.children.get(item)?))).collect::<Vec<_>>(),
+            set.iter()
+                .filter_map(|item| Some(filter(item, trie.children.get(item)?)))
+                .collect::<Vec<_>>(),
         ),
         other => other.clone(),
     }
@@ -101,13 +111,21 @@ fn remove(value: &Value, trie: &Trie) -> Value {
     };
     match value {
         Value::Object(object) => Value::object(
-            object.iter().filter_map(|(key, value)| Some((key.clone(), keep(trie.children.get(key), value)?))),
+            object
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), keep(trie.children.get(key), value)?))),
         ),
         Value::Array(items) => Value::array(
-            items.iter().enumerate().filter_map(|(i, item)| keep(trie.at_index(i), item)).collect::<Vec<_>>(),
+            items
+                .iter()
+                .enumerate()
+                .filter_map(|(i, item)| keep(trie.at_index(i), item))
+                .collect::<Vec<_>>(),
         ),
         Value::Set(set) => Value::set(
-            set.iter().filter_map(|item| keep(trie.children.get(item), item)).collect::<Vec<_>>(),
+            set.iter()
+                .filter_map(|item| keep(trie.children.get(item), item))
+                .collect::<Vec<_>>(),
         ),
         other => other.clone(),
     }
@@ -132,7 +150,10 @@ fn patch(_: &mut Env<'_>, args: &[Value]) -> Outcome {
 }
 
 fn field(operation: &Object, name: &str) -> Result<Value, Fault> {
-    operation.get_str(name).cloned().ok_or_else(|| Fault::Type(format!("operand 2 must contain attribute '{name}'")))
+    operation
+        .get_str(name)
+        .cloned()
+        .ok_or_else(|| Fault::Type(format!("operand 2 must contain attribute '{name}'")))
 }
 
 fn pointer(operation: &Object, name: &str) -> Result<Vec<Value>, Fault> {
@@ -163,7 +184,11 @@ fn apply(value: &Value, operation: &Object) -> Result<Option<Value>, Fault> {
             let wanted = field(operation, "value")?;
             get(value, &to).filter(|found| *found == wanted).map(|_| value.clone())
         }
-        _ => return Err(Fault::Type(format!("operand 2 must be one of the JSON patch operations, not {op}"))),
+        _ => {
+            return Err(Fault::Type(format!(
+                "operand 2 must be one of the JSON patch operations, not {op}"
+            )));
+        }
     })
 }
 

@@ -18,7 +18,8 @@ pub(super) const TABLE: &[Builtin] = &[
         encode(env, &a[0].to_json(), &a[1].to_json(), &a[2])
     }),
     Builtin::new("io.jwt.encode_sign_raw", 3, |env, a| {
-        let key = Value::from_json(string(a, 2)?).map_err(|error| Fault::Failed(format!("failed to parse JWK: {error}")))?;
+        let key =
+            Value::from_json(string(a, 2)?).map_err(|error| Fault::Failed(format!("failed to parse JWK: {error}")))?;
         encode(env, string(a, 0)?, string(a, 1)?, &key)
     }),
     Builtin::new("io.jwt.verify_rs256", 2, |_, a| verify(a, "RS256")),
@@ -51,7 +52,12 @@ impl<'a> Token<'a> {
         let [header, payload, signature] = parts[..] else {
             return failed(format!("encoded JWT must have 3 sections, found {}", parts.len()));
         };
-        Ok(Self { header, payload, signature, signed: &text[..text.len() - signature.len() - 1] })
+        Ok(Self {
+            header,
+            payload,
+            signature,
+            signed: &text[..text.len() - signature.len() - 1],
+        })
     }
 
     fn header(&self) -> Result<Value, Fault> {
@@ -82,7 +88,9 @@ fn field<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
 
 /// Whether the payload is a token again.
 fn is_nested(header: &Value) -> bool {
-    field(header, "cty").and_then(Value::as_str).is_some_and(|cty| cty.eq_ignore_ascii_case("JWT"))
+    field(header, "cty")
+        .and_then(Value::as_str)
+        .is_some_and(|cty| cty.eq_ignore_ascii_case("JWT"))
 }
 
 /// A payload that is a token, maybe within the quotes of a JSON string.
@@ -115,7 +123,9 @@ fn verify(args: &[Value], name: &str) -> Outcome {
     let token = Token::split(text)?;
     let header = token.header()?;
     let signature = token.signature()?;
-    let Some(scheme) = Scheme::named(name) else { return ok(false) };
+    let Some(scheme) = Scheme::named(name) else {
+        return ok(false);
+    };
     let kid = field(&header, "kid").and_then(Value::as_str);
     ok(keys
         .iter()
@@ -191,18 +201,30 @@ impl Constraints {
     }
 
     fn signature_holds(&self, token: &Token<'_>, header: &Value) -> Result<bool, Fault> {
-        let Some(name) = field(header, "alg").and_then(Value::as_str) else { return Ok(false) };
+        let Some(name) = field(header, "alg").and_then(Value::as_str) else {
+            return Ok(false);
+        };
         if self.algorithm.as_deref().is_some_and(|wanted| wanted != name) {
             return Ok(false);
         }
-        let Some(scheme) = Scheme::named(name) else { return Ok(false) };
+        let Some(scheme) = Scheme::named(name) else {
+            return Ok(false);
+        };
         if matches!(scheme, Scheme::Hmac(_)) != self.secret {
             return Ok(false);
         }
         let kid = field(header, "kid").and_then(Value::as_str);
         let signature = token.signature()?;
-        let by_id: Vec<_> = self.keys.iter().filter(|(id, _, _)| kid.is_some() && id.as_deref() == kid).collect();
-        let candidates = if by_id.is_empty() { self.keys.iter().collect() } else { by_id };
+        let by_id: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(id, _, _)| kid.is_some() && id.as_deref() == kid)
+            .collect();
+        let candidates = if by_id.is_empty() {
+            self.keys.iter().collect()
+        } else {
+            by_id
+        };
         Ok(candidates
             .into_iter()
             .filter(|(_, alg, _)| alg.as_deref().is_none_or(|alg| alg == name))
@@ -252,7 +274,11 @@ fn decode_verify(env: &mut Env<'_>, args: &[Value]) -> Outcome {
             continue;
         }
         let payload = json(&payload)?;
-        return if constraints.claims_hold(&payload)? { ok(vec![true.into(), header, payload]) } else { no() };
+        return if constraints.claims_hold(&payload)? {
+            ok(vec![true.into(), header, payload])
+        } else {
+            no()
+        };
     }
     failed("the JWT is nested too deeply")
 }

@@ -8,14 +8,18 @@ use crate::syntax::{self, Version};
 use crate::value::Value;
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("semver.is_valid", 1, |_, a| ok(a[0].as_str().is_some_and(|text| Semver::parse(text).is_some()))),
+    Builtin::new("semver.is_valid", 1, |_, a| {
+        ok(a[0].as_str().is_some_and(|text| Semver::parse(text).is_some()))
+    }),
     Builtin::new("semver.compare", 2, compare),
     Builtin::new("uuid.rfc4122", 1, uuid),
     Builtin::new("uuid.parse", 1, |_, a| Ok(parse_uuid(string(a, 0)?))),
     Builtin::new("opa.runtime", 0, |env, _| ok(env.host.runtime())),
     Builtin::new("rego.parse_module", 2, parse_module),
     Builtin::new("rego.metadata.rule", 0, |env, _| {
-        ok(rule_annotations(env).last().map_or_else(Value::empty_object, |annotation| annotation.fields.clone()))
+        ok(rule_annotations(env)
+            .last()
+            .map_or_else(Value::empty_object, |annotation| annotation.fields.clone()))
     }),
     Builtin::new("rego.metadata.chain", 0, chain),
 ];
@@ -35,44 +39,49 @@ impl<'a> Semver<'a> {
             Some((core, pre)) => (core, Some(pre)),
             None => (text, None),
         };
-        let word = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
+        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let numbers: Vec<u64> = core
             .split('.')
             .map(|part| (digits(part) && (part.len() == 1 || !part.starts_with('0'))).then(|| part.parse().ok())?)
             .collect::<Option<_>>()?;
         let pre: Vec<&str> = pre.map(|pre| pre.split('.').collect()).unwrap_or_default();
-        let valid = pre.iter().all(|part| word(part) && !(digits(part) && part.len() > 1 && part.starts_with('0')))
+        let valid = pre
+            .iter()
+            .all(|part| word(part) && !(digits(part) && part.len() > 1 && part.starts_with('0')))
             && build.is_none_or(|build| build.split('.').all(word));
         if !valid {
             return None;
         }
-        Some(Self { core: numbers.try_into().ok()?, pre })
+        Some(Self {
+            core: numbers.try_into().ok()?,
+            pre,
+        })
     }
 
     fn compare(&self, other: &Self) -> Ordering {
-        self.core.cmp(&other.core).then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
-            (true, true) => Ordering::Equal,
-            // A release comes after its candidates.
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => {
-                for (a, b) in self.pre.iter().zip(&other.pre) {
-                    let order = match (a.parse::<u64>(), b.parse::<u64>()) {
-                        (Ok(a), Ok(b)) => a.cmp(&b),
-                        (Ok(_), Err(_)) => Ordering::Less,
-                        (Err(_), Ok(_)) => Ordering::Greater,
-                        (Err(_), Err(_)) => a.cmp(b),
-                    };
-                    if order != Ordering::Equal {
-                        return order;
+        self.core
+            .cmp(&other.core)
+            .then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
+                (true, true) => Ordering::Equal,
+                // A release comes after its candidates.
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => {
+                    for (a, b) in self.pre.iter().zip(&other.pre) {
+                        let order = match (a.parse::<u64>(), b.parse::<u64>()) {
+                            (Ok(a), Ok(b)) => a.cmp(&b),
+                            (Ok(_), Err(_)) => Ordering::Less,
+                            (Err(_), Ok(_)) => Ordering::Greater,
+                            (Err(_), Err(_)) => a.cmp(b),
+                        };
+                        if order != Ordering::Equal {
+                            return order;
+                        }
                     }
+                    self.pre.len().cmp(&other.pre.len())
                 }
-                self.pre.len().cmp(&other.pre.len())
-            }
-        })
+            })
     }
 }
 
@@ -87,7 +96,14 @@ fn compare(_: &mut Env<'_>, args: &[Value]) -> Outcome {
 
 fn hex_text(bytes: &[u8]) -> String {
     let hex = super::encoding::hex(bytes);
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 fn uuid(env: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -107,7 +123,10 @@ const EPOCH_STEPS: i64 = 0x01B2_1DD2_1381_4000;
 
 fn parse_uuid(text: &str) -> Option<Value> {
     let text = text.strip_prefix("urn:uuid:").unwrap_or(text);
-    let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    let text = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+        .unwrap_or(text);
     let dashes_fit = match text.len() {
         36 => [8, 13, 18, 23].iter().all(|at| text.as_bytes()[*at] == b'-'),
         32 => !text.contains('-'),
@@ -175,7 +194,9 @@ fn current<'a>(env: &Env<'a>) -> Option<(&'a Module, usize)> {
 }
 
 fn rule_annotations<'a>(env: &Env<'a>) -> Vec<&'a Annotation> {
-    let Some((module, rule)) = current(env) else { return Vec::new() };
+    let Some((module, rule)) = current(env) else {
+        return Vec::new();
+    };
     module
         .annotations
         .iter()
@@ -185,12 +206,16 @@ fn rule_annotations<'a>(env: &Env<'a>) -> Vec<&'a Annotation> {
 
 /// The rule and what is said about it, its document and its packages, from the inside out.
 fn chain(env: &mut Env<'_>, _: &[Value]) -> Outcome {
-    let Some((module, rule)) = current(env) else { return ok(Vec::new()) };
+    let Some((module, rule)) = current(env) else {
+        return ok(Vec::new());
+    };
     let package = crate::compile::package_path(module);
     let name = &module.rules[rule].head.path;
     let mut path = package.clone();
     path.extend(name.iter().map_while(|term| {
-        term.as_var().or(term.as_string()).map(|text| Value::String(text.clone()))
+        term.as_var()
+            .or(term.as_string())
+            .map(|text| Value::String(text.clone()))
     }));
     let entry = |path: &[Value], annotation: Option<&Annotation>| {
         let mut fields = vec![("path", Value::array(path.iter().cloned()))];
@@ -204,7 +229,11 @@ fn chain(env: &mut Env<'_>, _: &[Value]) -> Outcome {
     let wanted = head(module, rule);
     for other in env.modules {
         let same_package = crate::compile::package_path(other) == package;
-        for annotation in other.annotations.iter().filter(|a| same_package && a.scope == "document") {
+        for annotation in other
+            .annotations
+            .iter()
+            .filter(|a| same_package && a.scope == "document")
+        {
             if annotation.target_rule.is_some_and(|rule| head(other, rule) == wanted) {
                 out.push(entry(&path, Some(annotation)));
             }

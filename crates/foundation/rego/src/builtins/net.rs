@@ -18,7 +18,9 @@ pub(super) const TABLE: &[Builtin] = &[
     }),
     Builtin::new("net.cidr_contains_matches", 2, contains_matches),
     Builtin::new("net.cidr_expand", 1, expand),
-    Builtin::new("net.cidr_is_valid", 1, |_, a| ok(a[0].as_str().is_some_and(|text| cidr(text).is_ok()))),
+    Builtin::new("net.cidr_is_valid", 1, |_, a| {
+        ok(a[0].as_str().is_some_and(|text| cidr(text).is_ok()))
+    }),
     Builtin::new("net.cidr_merge", 1, merge),
     Builtin::new("net.lookup_ip_addr", 1, lookup),
 ];
@@ -42,7 +44,11 @@ fn number(address: IpAddr) -> (bool, u128) {
 }
 
 fn address(v6: bool, number: u128) -> IpAddr {
-    if v6 { Ipv6Addr::from(number).into() } else { Ipv4Addr::from(number as u32).into() }
+    if v6 {
+        Ipv6Addr::from(number).into()
+    } else {
+        Ipv4Addr::from(number as u32).into()
+    }
 }
 
 fn cidr(text: &str) -> Result<Range, Fault> {
@@ -62,14 +68,22 @@ fn cidr(text: &str) -> Result<Range, Fault> {
     }
     let free = bits - length;
     let mask = if free == 128 { u128::MAX } else { (1u128 << free) - 1 };
-    Ok(Range { v6, first: number & !mask, last: number | mask })
+    Ok(Range {
+        v6,
+        first: number & !mask,
+        last: number | mask,
+    })
 }
 
 /// A network or a single address.
 fn range(text: &str) -> Result<Range, Fault> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         let (v6, number) = number(ip);
-        return Ok(Range { v6, first: number, last: number });
+        return Ok(Range {
+            v6,
+            first: number,
+            last: number,
+        });
     }
     cidr(text)
 }
@@ -123,7 +137,9 @@ fn expand(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     if range.last - range.first >= EXPAND_MAX {
         return failed(format!("a network of more than {EXPAND_MAX} addresses is not expanded"));
     }
-    ok(Value::set((range.first..=range.last).map(|n| Value::from(address(range.v6, n).to_string()))))
+    ok(Value::set(
+        (range.first..=range.last).map(|n| Value::from(address(range.v6, n).to_string())),
+    ))
 }
 
 fn merge(_: &mut Env<'_>, args: &[Value]) -> Outcome {

@@ -93,9 +93,17 @@ fn amount(text: &str, what: &str) -> Result<Number, Fault> {
         Some(rest) => ("-", rest),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
-    let digits = if digits.starts_with('.') { format!("0{digits}") } else { digits.to_owned() };
+    let digits = if digits.starts_with('.') {
+        format!("0{digits}")
+    } else {
+        digits.to_owned()
+    };
     let trimmed = digits.trim_start_matches('0');
-    let digits = if trimmed.starts_with(|c: char| c.is_ascii_digit()) { trimmed.to_owned() } else { format!("0{trimmed}") };
+    let digits = if trimmed.starts_with(|c: char| c.is_ascii_digit()) {
+        trimmed.to_owned()
+    } else {
+        format!("0{trimmed}")
+    };
     let digits = digits.strip_suffix('.').map_or(digits.clone(), str::to_owned);
     Number::parse(&format!("{sign}{digits}")).ok_or_else(wrong)
 }
@@ -128,7 +136,11 @@ fn units(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let text = string(args, 0)?;
     let (digits, unit) = split(text, "amount")?;
     // Only milli and mega differ by their case.
-    let factor = if unit == "m" { Some(Number::from(1i64)) } else { scale(&unit.to_lowercase()) };
+    let factor = if unit == "m" {
+        Some(Number::from(1i64))
+    } else {
+        scale(&unit.to_lowercase())
+    };
     let Some(factor) = factor.and_then(|factor| factor.to_bigint()) else {
         return failed(format!("unit {unit} not recognized"));
     };
@@ -177,7 +189,11 @@ fn bytes(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let (digits, unit) = split(text, "byte amount")?;
     let number = amount(&digits, "byte amount")?;
     let lower = unit.to_lowercase();
-    let unit = if lower == "b" { "" } else { lower.strip_suffix('b').unwrap_or(&lower) };
+    let unit = if lower == "b" {
+        ""
+    } else {
+        lower.strip_suffix('b').unwrap_or(&lower)
+    };
     let Some(factor) = scale(unit) else {
         return failed(format!("byte unit {} not recognized", lower));
     };
@@ -187,4 +203,3 @@ fn bytes(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         None => ok(Number::from(total.to_real().truncate())),
     }
 }
-

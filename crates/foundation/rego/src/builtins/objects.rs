@@ -31,7 +31,9 @@ fn pick(args: &[Value], keep: bool) -> Outcome {
         Value::Object(object) => object.keys().map(|key| (key.clone(), Value::Null)).collect(),
         _ => return Err(wrong_type(args, 1, &["object", "set", "array"])),
     };
-    ok(Value::object(from.iter().filter(|(key, _)| keys.get(key).is_some() == keep).cloned()))
+    ok(Value::object(
+        from.iter().filter(|(key, _)| keys.get(key).is_some() == keep).cloned(),
+    ))
 }
 
 /// The second object over the first, objects within them alike.
@@ -64,18 +66,18 @@ fn subset(_: &mut Env<'_>, args: &[Value]) -> Outcome {
             ok(covers(&args[0], &args[1]))
         }
         (Value::Array(items), Value::Set(set)) => ok(set.iter().all(|item| items.contains(item))),
-        (Value::Object(_) | Value::Set(_) | Value::Array(_), _) => {
-            Err(Fault::Type("both arguments object.subset must be of the same type or array and set".to_owned()))
-        }
+        (Value::Object(_) | Value::Set(_) | Value::Array(_), _) => Err(Fault::Type(
+            "both arguments object.subset must be of the same type or array and set".to_owned(),
+        )),
         _ => Err(wrong_type(args, 0, &["object", "set", "array"])),
     }
 }
 
 fn covers(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
-        (Value::Object(whole), Value::Object(part)) => {
-            part.iter().all(|(key, value)| whole.get(key).is_some_and(|found| covers(found, value)))
-        }
+        (Value::Object(whole), Value::Object(part)) => part
+            .iter()
+            .all(|(key, value)| whole.get(key).is_some_and(|found| covers(found, value))),
         (Value::Set(whole), Value::Set(part)) => part.iter().all(|item| whole.contains(item)),
         (Value::Array(whole), Value::Array(part)) => {
             part.is_empty() || whole.windows(part.len()).any(|window| *window == **part)

@@ -14,12 +14,18 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::comparison("lte", Ordering::is_le),
     Builtin::comparison("gt", Ordering::is_gt),
     Builtin::comparison("gte", Ordering::is_ge),
-    Builtin::new("plus", 2, |_, a| exact(a, i64::checked_add, |x, y| Some(x + y), Real::add)),
+    Builtin::new("plus", 2, |_, a| {
+        exact(a, i64::checked_add, |x, y| Some(x + y), Real::add)
+    }),
     Builtin::new("minus", 2, minus),
-    Builtin::new("mul", 2, |_, a| exact(a, i64::checked_mul, |x, y| Some(x * y), Real::mul)),
+    Builtin::new("mul", 2, |_, a| {
+        exact(a, i64::checked_mul, |x, y| Some(x * y), Real::mul)
+    }),
     Builtin::new("div", 2, div),
     Builtin::new("rem", 2, rem),
-    Builtin::new("abs", 1, |_, a| unary(a, |n| if n.is_negative() { n.negate() } else { n })),
+    Builtin::new("abs", 1, |_, a| {
+        unary(a, |n| if n.is_negative() { n.negate() } else { n })
+    }),
     Builtin::new("round", 1, |_, a| rounded(a, round)),
     Builtin::new("ceil", 1, |_, a| rounded(a, |n| step(n, Ordering::Greater))),
     Builtin::new("floor", 1, |_, a| rounded(a, |n| step(n, Ordering::Less))),
@@ -32,7 +38,9 @@ pub(super) const TABLE: &[Builtin] = &[
         ok(Value::set(left.iter().chain(right.iter()).cloned()))
     }),
     Builtin::new("internal.member_2", 2, |_, a| ok(member(&a[0], &a[1]))),
-    Builtin::new("internal.member_3", 3, |_, a| ok(a[2].child(&a[0]).is_some_and(|found| *found == a[1]))),
+    Builtin::new("internal.member_3", 3, |_, a| {
+        ok(a[2].child(&a[0]).is_some_and(|found| *found == a[1]))
+    }),
 ];
 
 fn member(item: &Value, collection: &Value) -> bool {
@@ -121,7 +129,11 @@ fn rounded(args: &[Value], apply: fn(Real) -> num_bigint::BigInt) -> Outcome {
 /// Half away from zero.
 fn round(n: Real) -> num_bigint::BigInt {
     let half = Real::parse("0.5");
-    if n.is_negative() { n.sub(half).truncate() } else { n.add(half).truncate() }
+    if n.is_negative() {
+        n.sub(half).truncate()
+    } else {
+        n.add(half).truncate()
+    }
 }
 
 /// The next integer in a direction.

@@ -24,9 +24,11 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("regex.find_all_string_submatch_n", 3, find_groups),
     Builtin::new("regex.replace", 3, replace),
     Builtin::new("regex.template_match", 4, template_match),
-    Builtin::new("regex.globs_match", 2, |_, a| match glob::intersect(string(a, 0)?, string(a, 1)?) {
-        Ok(meets) => ok(meets),
-        Err(message) => failed(message),
+    Builtin::new("regex.globs_match", 2, |_, a| {
+        match glob::intersect(string(a, 0)?, string(a, 1)?) {
+            Ok(meets) => ok(meets),
+            Err(message) => failed(message),
+        }
     }),
     Builtin::new("glob.match", 3, glob_match),
     Builtin::new("glob.quote_meta", 1, |_, a| ok(glob::quote(string(a, 0)?))),
@@ -36,7 +38,9 @@ fn compile(env: &mut Env<'_>, pattern: &Arc<str>) -> Result<Arc<Regex>, Fault> {
     if let Some(known) = env.memory.regexes.get(pattern) {
         return Ok(known.clone());
     }
-    let built = regex::RegexBuilder::new(&translate(pattern)).size_limit(SIZE_MAX).build();
+    let built = regex::RegexBuilder::new(&translate(pattern))
+        .size_limit(SIZE_MAX)
+        .build();
     let regex = Arc::new(built.map_err(|error| {
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -173,9 +177,10 @@ fn find_n(env: &mut Env<'_>, args: &[Value]) -> Outcome {
 fn find_groups(env: &mut Env<'_>, args: &[Value]) -> Outcome {
     let regex = compile(env, string(args, 0)?)?;
     let text = string(args, 1)?;
-    let found = regex.captures_iter(text).take(count(args, 2)?).map(|groups| {
-        Value::array(groups.iter().map(|group| group.map_or("", |m| m.as_str()).into()))
-    });
+    let found = regex
+        .captures_iter(text)
+        .take(count(args, 2)?)
+        .map(|groups| Value::array(groups.iter().map(|group| group.map_or("", |m| m.as_str()).into())));
     ok(found.collect::<Vec<Value>>())
 }
 

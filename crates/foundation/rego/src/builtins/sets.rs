@@ -15,7 +15,12 @@ pub(super) const TABLE: &[Builtin] = &[
 fn union(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let mut all = Vec::new();
     for item in set(args, 0)?.iter() {
-        all.extend(item.as_set().ok_or_else(|| wrong_element(args, 0, item, "set"))?.iter().cloned());
+        all.extend(
+            item.as_set()
+                .ok_or_else(|| wrong_element(args, 0, item, "set"))?
+                .iter()
+                .cloned(),
+        );
     }
     ok(Value::set(all))
 }

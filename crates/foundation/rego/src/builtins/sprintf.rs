@@ -20,7 +20,11 @@ impl Arg {
                 let text = n.to_string();
                 if text.contains(['.', 'e', 'E']) {
                     let float = n.to_f64();
-                    if float.is_finite() { Self::Float(float) } else { Self::Text(text) }
+                    if float.is_finite() {
+                        Self::Float(float)
+                    } else {
+                        Self::Text(text)
+                    }
                 } else {
                     n.to_bigint().map_or(Self::Text(text), Self::Int)
                 }
@@ -129,8 +133,10 @@ pub(super) fn sprintf(format: &str, values: &[Value]) -> String {
         next += 1;
     }
     if !reordered && next < args.len() {
-        let extra: Vec<String> =
-            args[next..].iter().map(|arg| format!("{}={}", arg.type_name(), arg.plain())).collect();
+        let extra: Vec<String> = args[next..]
+            .iter()
+            .map(|arg| format!("{}={}", arg.type_name(), arg.plain()))
+            .collect();
         out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
     }
     out
@@ -180,7 +186,9 @@ fn index(chars: &mut Chars<'_>, next: &mut usize, len: usize, reordered: &mut bo
 
 fn pad(spec: &Spec, text: &str) -> String {
     let len = text.chars().count();
-    let Some(fill) = spec.width.and_then(|width| width.checked_sub(len)) else { return text.to_owned() };
+    let Some(fill) = spec.width.and_then(|width| width.checked_sub(len)) else {
+        return text.to_owned();
+    };
     if spec.minus {
         return format!("{text}{}", " ".repeat(fill));
     }
@@ -211,12 +219,27 @@ fn one(verb: char, spec: &Spec, arg: &Arg) -> String {
         (Arg::Int(int), 'd' | 'v') => signed(spec, int, 10, ""),
         (Arg::Int(int), 'b') => signed(spec, int, 2, "0b"),
         (Arg::Int(int), 'o') => signed(spec, int, 8, "0"),
-        (Arg::Int(int), 'O') => signed(&Spec { sharp: true, ..copy(spec) }, int, 8, "0o"),
+        (Arg::Int(int), 'O') => signed(
+            &Spec {
+                sharp: true,
+                ..copy(spec)
+            },
+            int,
+            8,
+            "0o",
+        ),
         (Arg::Int(int), 'x') => signed(spec, int, 16, "0x"),
         (Arg::Int(int), 'X') => signed(spec, int, 16, "0x").to_uppercase(),
         (Arg::Int(int), 'c' | 'q') if i64::try_from(int).is_ok() => {
-            let c = u32::try_from(int).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
-            if verb == 'q' { format!("'{}'", c.escape_debug()) } else { c.to_string() }
+            let c = u32::try_from(int)
+                .ok()
+                .and_then(char::from_u32)
+                .unwrap_or(char::REPLACEMENT_CHARACTER);
+            if verb == 'q' {
+                format!("'{}'", c.escape_debug())
+            } else {
+                c.to_string()
+            }
         }
         (Arg::Int(int), 'U') if i64::try_from(int).is_ok() => format!("U+{:04X}", u64::try_from(int).unwrap_or(0)),
         (Arg::Int(int), 's') if i64::try_from(int).is_err() => int.to_string(),

@@ -1,8 +1,8 @@
 //! Strings.
 
 use super::{
-    Builtin, Env, Fault, Outcome, array, boolean, failed, int, object, ok, sprintf, string, string_items, wrong_element,
-    wrong_type,
+    Builtin, Env, Fault, Outcome, array, boolean, failed, int, object, ok, sprintf, string, string_items,
+    wrong_element, wrong_type,
 };
 use crate::value::Value;
 
@@ -47,14 +47,24 @@ pub(super) const TABLE: &[Builtin] = &[
         ok(text.strip_suffix(&**string(a, 1)?).unwrap_or(text))
     }),
     Builtin::new("trim_space", 1, |_, a| ok(string(a, 0)?.trim())),
-    Builtin::new("strings.reverse", 1, |_, a| ok(string(a, 0)?.chars().rev().collect::<String>())),
+    Builtin::new("strings.reverse", 1, |_, a| {
+        ok(string(a, 0)?.chars().rev().collect::<String>())
+    }),
     Builtin::new("strings.count", 2, |_, a| {
         let (text, part) = (string(a, 0)?, string(a, 1)?);
         // An empty part stands before each character and at the end.
-        ok(if part.is_empty() { text.chars().count() + 1 } else { text.matches(&**part).count() })
+        ok(if part.is_empty() {
+            text.chars().count() + 1
+        } else {
+            text.matches(&**part).count()
+        })
     }),
-    Builtin::new("strings.any_prefix_match", 2, |_, a| any_match(a, |text, part| text.starts_with(part))),
-    Builtin::new("strings.any_suffix_match", 2, |_, a| any_match(a, |text, part| text.ends_with(part))),
+    Builtin::new("strings.any_prefix_match", 2, |_, a| {
+        any_match(a, |text, part| text.starts_with(part))
+    }),
+    Builtin::new("strings.any_suffix_match", 2, |_, a| {
+        any_match(a, |text, part| text.ends_with(part))
+    }),
     Builtin::new("strings.render_template", 2, render_template),
     Builtin::new("sprintf", 2, |_, a| ok(sprintf::sprintf(string(a, 0)?, array(a, 1)?))),
     Builtin::new("internal.template_string", 1, template_string),
@@ -102,7 +112,9 @@ fn indexof_n(_: &mut Env<'_>, args: &[Value]) -> Outcome {
 fn substring(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let text = string(args, 0)?;
     let (offset, length) = (int(args, 1)?, int(args, 2)?);
-    let Ok(offset) = usize::try_from(offset) else { return failed("negative offset") };
+    let Ok(offset) = usize::try_from(offset) else {
+        return failed("negative offset");
+    };
     let rest = text.chars().skip(offset);
     ok(match usize::try_from(length) {
         Ok(length) => rest.take(length).collect::<String>(),
@@ -143,12 +155,12 @@ fn replace_n(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let patterns = object(args, 0)?;
     let mut pairs: Vec<(&str, &str)> = Vec::new();
     for (key, value) in patterns.iter() {
-        let key = key.as_str().ok_or_else(|| {
-            Fault::Type("operand 1 non-string key found in pattern object".to_owned())
-        })?;
-        let value = value.as_str().ok_or_else(|| {
-            Fault::Type("operand 1 non-string value found in pattern object".to_owned())
-        })?;
+        let key = key
+            .as_str()
+            .ok_or_else(|| Fault::Type("operand 1 non-string key found in pattern object".to_owned()))?;
+        let value = value
+            .as_str()
+            .ok_or_else(|| Fault::Type("operand 1 non-string value found in pattern object".to_owned()))?;
         pairs.push((key, value));
     }
     let text = string(args, 1)?;
@@ -158,7 +170,9 @@ fn replace_n(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     while at <= text.len() {
         let rest = &text[at..];
         // After an empty pattern matched, the text has to move on by one character.
-        let found = pairs.iter().find(|(old, _)| rest.starts_with(old) && !(after_empty && old.is_empty()));
+        let found = pairs
+            .iter()
+            .find(|(old, _)| rest.starts_with(old) && !(after_empty && old.is_empty()));
         match found {
             Some((old, new)) if !old.is_empty() => {
                 out.push_str(new);
@@ -190,7 +204,10 @@ fn one_or_many(args: &[Value], at: usize) -> Result<Vec<&str>, Fault> {
         Value::Set(set) => set.as_slice(),
         _ => return Err(wrong_type(args, at, &["string", "set", "array"])),
     };
-    items.iter().map(|item| item.as_str().ok_or_else(|| wrong_element(args, at, item, "string"))).collect()
+    items
+        .iter()
+        .map(|item| item.as_str().ok_or_else(|| wrong_element(args, at, item, "string")))
+        .collect()
 }
 
 fn shown(value: &Value) -> String {
@@ -207,7 +224,9 @@ fn template_string(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         match part {
             Value::Set(set) if set.is_empty() => out.push_str("<undefined>"),
             Value::Set(set) if set.len() > 1 => {
-                return Err(Fault::Halt("template-strings must not produce multiple outputs".to_owned()));
+                return Err(Fault::Halt(
+                    "template-strings must not produce multiple outputs".to_owned(),
+                ));
             }
             Value::Set(set) => out.push_str(&set.iter().map(shown).collect::<String>()),
             other => out.push_str(&shown(other)),

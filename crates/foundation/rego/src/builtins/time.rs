@@ -11,21 +11,35 @@ use crate::value::Value;
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("time.now_ns", 0, |env, _| ok(env.now_ns())),
     Builtin::new("time.parse_ns", 2, |_, a| parse(string(a, 0)?, string(a, 1)?)),
-    Builtin::new("time.parse_rfc3339_ns", 1, |_, a| parse("2006-01-02T15:04:05Z07:00", string(a, 0)?)),
-    Builtin::new("time.parse_duration_ns", 1, |_, a| match layout::duration(string(a, 0)?) {
-        Ok(ns) => ok(ns),
-        Err(message) => failed(message),
+    Builtin::new("time.parse_rfc3339_ns", 1, |_, a| {
+        parse("2006-01-02T15:04:05Z07:00", string(a, 0)?)
+    }),
+    Builtin::new("time.parse_duration_ns", 1, |_, a| {
+        match layout::duration(string(a, 0)?) {
+            Ok(ns) => ok(ns),
+            Err(message) => failed(message),
+        }
     }),
     Builtin::new("time.format", 1, format),
     Builtin::new("time.date", 1, |_, a| {
         let clock = instant(a, 0)?.clock();
-        ok(vec![i64::from(clock.year).into(), i64::from(clock.month).into(), i64::from(clock.day).into()])
+        ok(vec![
+            i64::from(clock.year).into(),
+            i64::from(clock.month).into(),
+            i64::from(clock.day).into(),
+        ])
     }),
     Builtin::new("time.clock", 1, |_, a| {
         let clock = instant(a, 0)?.clock();
-        ok(vec![i64::from(clock.hour).into(), i64::from(clock.minute).into(), i64::from(clock.second).into()])
+        ok(vec![
+            i64::from(clock.hour).into(),
+            i64::from(clock.minute).into(),
+            i64::from(clock.second).into(),
+        ])
     }),
-    Builtin::new("time.weekday", 1, |_, a| ok(layout::WEEKDAYS[instant(a, 0)?.clock().weekday()])),
+    Builtin::new("time.weekday", 1, |_, a| {
+        ok(layout::WEEKDAYS[instant(a, 0)?.clock().weekday()])
+    }),
     Builtin::new("time.add_date", 4, add_date),
     Builtin::new("time.diff", 2, diff),
 ];
@@ -59,25 +73,50 @@ fn zone(name: &str) -> Result<TimeZone, Fault> {
 fn instant(args: &[Value], at: usize) -> Result<Instant, Fault> {
     let text = |value: &Value, what: &str| -> Result<String, Fault> {
         let text = value.as_str().map(str::to_owned);
-        text.ok_or_else(|| Fault::Type(format!("operand {} {what} must be string but got {}", at + 1, value.type_name())))
+        text.ok_or_else(|| {
+            Fault::Type(format!(
+                "operand {} {what} must be string but got {}",
+                at + 1,
+                value.type_name()
+            ))
+        })
     };
     let (number, zone_name, layout) = match &args[at] {
         Value::Number(number) => (number, String::new(), None),
         Value::Array(items) => {
-            let number = items.first().and_then(Value::as_number).ok_or_else(|| {
-                Fault::Type(format!("operand {} must be [ns, zone] with a number first", at + 1))
-            })?;
-            let zone = items.get(1).map(|zone| text(zone, "zone")).transpose()?.unwrap_or_default();
-            (number, zone, items.get(2).map(|layout| text(layout, "layout")).transpose()?)
+            let number = items
+                .first()
+                .and_then(Value::as_number)
+                .ok_or_else(|| Fault::Type(format!("operand {} must be [ns, zone] with a number first", at + 1)))?;
+            let zone = items
+                .get(1)
+                .map(|zone| text(zone, "zone"))
+                .transpose()?
+                .unwrap_or_default();
+            (
+                number,
+                zone,
+                items.get(2).map(|layout| text(layout, "layout")).transpose()?,
+            )
         }
-        _ => return Err(wrong_type(args, at, &["either number (ns) or [number (ns), string (tz)]"])),
+        _ => {
+            return Err(wrong_type(
+                args,
+                at,
+                &["either number (ns) or [number (ns), string (tz)]"],
+            ));
+        }
     };
     let ns = match number.to_bigint() {
         Some(int) => i64::try_from(int).map_err(|_| Fault::Failed("timestamp too big".to_owned()))?,
         None if number.to_f64().abs() >= 9.3e18 => return failed("timestamp too big"),
         None => return Err(super::not_integer(at)),
     };
-    Ok(Instant { ns, zone: zone(&zone_name)?, layout })
+    Ok(Instant {
+        ns,
+        zone: zone(&zone_name)?,
+        layout,
+    })
 }
 
 fn parse(layout: &str, text: &str) -> Outcome {
@@ -107,14 +146,31 @@ fn add_date(_: &mut Env<'_>, args: &[Value]) -> Outcome {
     let year = i128::from(clock.year) + i128::from(years) + months.div_euclid(12);
     let month = months.rem_euclid(12) as u32 + 1;
     let outside = || Fault::Failed("time outside of valid range".to_owned());
-    let year = i64::try_from(year).ok().filter(|year| year.abs() < 1_000_000).ok_or_else(outside)?;
+    let year = i64::try_from(year)
+        .ok()
+        .filter(|year| year.abs() < 1_000_000)
+        .ok_or_else(outside)?;
     let day_number = i128::from(layout::days_from_civil(year, month, 1)) + i128::from(clock.day) - 1 + i128::from(days);
-    let day_number = i64::try_from(day_number).ok().filter(|day| day.abs() < 400_000_000).ok_or_else(outside)?;
+    let day_number = i64::try_from(day_number)
+        .ok()
+        .filter(|day| day.abs() < 400_000_000)
+        .ok_or_else(outside)?;
     let (year, month, day) = layout::civil_from_days(day_number);
     let local = i16::try_from(year).ok().and_then(|year| {
-        DateTime::new(year, month as i8, day as i8, clock.hour as i8, clock.minute as i8, clock.second as i8, clock.nanosecond as i32).ok()
+        DateTime::new(
+            year,
+            month as i8,
+            day as i8,
+            clock.hour as i8,
+            clock.minute as i8,
+            clock.second as i8,
+            clock.nanosecond as i32,
+        )
+        .ok()
     });
-    let timestamp = local.and_then(|local| instant.zone.to_timestamp(local).ok()).ok_or_else(outside)?;
+    let timestamp = local
+        .and_then(|local| instant.zone.to_timestamp(local).ok())
+        .ok_or_else(outside)?;
     ok(i64::try_from(timestamp.as_nanosecond()).map_err(|_| outside())?)
 }
 
@@ -152,5 +208,7 @@ fn diff(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         month += 12;
         year -= 1;
     }
-    ok([year, month, day, hour, minute, second].map(|n| Value::from(i64::from(n))).to_vec())
+    ok([year, month, day, hour, minute, second]
+        .map(|n| Value::from(i64::from(n)))
+        .to_vec())
 }

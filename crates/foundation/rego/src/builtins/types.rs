@@ -30,7 +30,11 @@ pub(super) const TABLE: &[Builtin] = &[
 ];
 
 fn keep(args: &[Value], expected: &str) -> Outcome {
-    if args[0].type_name() == expected { ok(args[0].clone()) } else { Err(wrong_type(args, 0, &[expected])) }
+    if args[0].type_name() == expected {
+        ok(args[0].clone())
+    } else {
+        Err(wrong_type(args, 0, &[expected]))
+    }
 }
 
 fn to_number(_: &mut Env<'_>, args: &[Value]) -> Outcome {
@@ -40,7 +44,9 @@ fn to_number(_: &mut Env<'_>, args: &[Value]) -> Outcome {
         Value::Number(_) => ok(args[0].clone()),
         Value::String(text) => match parse_loosely(text) {
             Some(number) => ok(number),
-            None if is_no_number(text) => Err(super::Fault::Type(format!("operand 1 must be a finite number, not {text:?}"))),
+            None if is_no_number(text) => Err(super::Fault::Type(format!(
+                "operand 1 must be a finite number, not {text:?}"
+            ))),
             None => failed(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax")),
         },
         _ => Err(wrong_type(args, 0, &["null", "boolean", "number", "string"])),
@@ -72,6 +78,10 @@ fn parse_loosely(text: &str) -> Option<Number> {
     }
     let whole = whole.trim_start_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
-    let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+    let fraction = if fraction.is_empty() {
+        String::new()
+    } else {
+        format!(".{fraction}")
+    };
     Number::parse(&format!("{sign}{whole}{fraction}{exponent}"))
 }

@@ -9,16 +9,27 @@ use crate::plan::{Callee, GroupId, Key, NodeId, Program, ROOT, Reference, Replac
 /// No rule may need itself.
 pub(super) fn recursion(program: &Program) -> Result<(), Errors> {
     let edges: Vec<BTreeSet<GroupId>> = (0..program.groups.len()).map(|id| needs(program, id)).collect();
-    let mut search = Search { edges: &edges, state: vec![State::New; edges.len()], cycles: Vec::new() };
+    let mut search = Search {
+        edges: &edges,
+        state: vec![State::New; edges.len()],
+        cycles: Vec::new(),
+    };
     for start in 0..edges.len() {
         search.visit(start as GroupId);
     }
     let mut errors: Vec<Error> = Vec::new();
     for cycle in search.cycles {
-        let names: Vec<String> =
-            cycle.iter().map(|id| data_path(&program.groups[*id as usize].path)).collect();
+        let names: Vec<String> = cycle
+            .iter()
+            .map(|id| data_path(&program.groups[*id as usize].path))
+            .collect();
         let group = &program.groups[cycle[0] as usize];
-        let place = group.rules.first().or(group.default.as_ref()).map(|rule| rule.place).unwrap_or_default();
+        let place = group
+            .rules
+            .first()
+            .or(group.default.as_ref())
+            .map(|rule| rule.place)
+            .unwrap_or_default();
         let message = format!("rule {} is recursive: {}", names[0], names.join(" -> "));
         errors.push(Error::new(Code::Recursion, message).at(program.location(place)));
     }

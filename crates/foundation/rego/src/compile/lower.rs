@@ -85,7 +85,15 @@ pub(super) struct Lowerer<'a> {
 
 impl<'a> Lowerer<'a> {
     pub(super) fn new(tree: &'a Tree, globals: &'a Globals, file: u32, prints: Prints) -> Self {
-        Self { tree, globals, file, prints, slots: Vec::new(), scopes: vec![HashMap::new()], level: 0 }
+        Self {
+            tree,
+            globals,
+            file,
+            prints,
+            slots: Vec::new(),
+            scopes: vec![HashMap::new()],
+            level: 0,
+        }
     }
 
     pub(super) fn slot_count(&self) -> u32 {
@@ -94,7 +102,11 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn error(&self, span: Span, code: Code, message: impl Into<String>) -> Error {
         let file = self.tree.files.get(self.file as usize).cloned().unwrap_or_default();
-        Error::new(code, message).at(Location { file, row: span.row, col: span.col })
+        Error::new(code, message).at(Location {
+            file,
+            row: span.row,
+            col: span.col,
+        })
     }
 
     fn fresh(&mut self, name: Option<Name>) -> Slot {
@@ -104,7 +116,10 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn declare(&mut self, name: &Name) -> Slot {
         let slot = self.fresh(Some(name.clone()));
-        self.scopes.last_mut().expect("there is always a scope").insert(name.clone(), slot);
+        self.scopes
+            .last_mut()
+            .expect("there is always a scope")
+            .insert(name.clone(), slot);
         slot
     }
 
@@ -118,9 +133,8 @@ impl<'a> Lowerer<'a> {
 
     /// Declares `name` unless it stands for something already.
     pub(super) fn introduce(&mut self, name: &Name) {
-        let known = self.local(name).is_some()
-            || self.globals.contains_key(name)
-            || matches!(&**name, "input" | "data");
+        let known =
+            self.local(name).is_some() || self.globals.contains_key(name) || matches!(&**name, "input" | "data");
         if !known {
             self.declare(name);
         }
@@ -129,7 +143,9 @@ impl<'a> Lowerer<'a> {
     fn introduce_all(&mut self, body: &[Literal], heads: &[&Term]) {
         let mut names = Vec::new();
         body_names(body, &mut |name| names.push(name.clone()));
-        heads.iter().for_each(|term| term_names(term, &mut |name| names.push(name.clone())));
+        heads
+            .iter()
+            .for_each(|term| term_names(term, &mut |name| names.push(name.clone())));
         names.iter().for_each(|name| self.introduce(name));
     }
 
@@ -137,7 +153,13 @@ impl<'a> Lowerer<'a> {
     pub(super) fn query(&mut self, body: &[Literal]) -> Result<QueryGoals> {
         self.introduce_all(body, &[]);
         let (goals, value) = match body {
-            [Literal { kind: LiteralKind::Expr(term), with, span }] if with.is_empty() && !equates(term) => {
+            [
+                Literal {
+                    kind: LiteralKind::Expr(term),
+                    with,
+                    span,
+                },
+            ] if with.is_empty() && !equates(term) => {
                 let mut goals = Vec::new();
                 let operand = self.operand(term, &mut goals)?;
                 let slot = self.fresh(None);
@@ -159,7 +181,10 @@ impl<'a> Lowerer<'a> {
     pub(super) fn rule(&mut self, body: &[Literal], heads: &[&Term]) -> Result<(Vec<Goal>, Vec<Plain>)> {
         self.introduce_all(body, heads);
         let mut goals = self.body(body)?;
-        let heads = heads.iter().map(|term| self.plain(term, &mut goals)).collect::<Result<_>>()?;
+        let heads = heads
+            .iter()
+            .map(|term| self.plain(term, &mut goals))
+            .collect::<Result<_>>()?;
         Ok((goals, heads))
     }
 
@@ -182,7 +207,11 @@ impl<'a> Lowerer<'a> {
         self.introduce_all(body, heads);
         let result = self.body(body).and_then(|mut goals| {
             let head = finish(self, &mut goals)?;
-            Ok(Closure { goals, head, level: self.level })
+            Ok(Closure {
+                goals,
+                head,
+                level: self.level,
+            })
         });
         self.scopes.pop();
         self.level -= 1;
@@ -199,7 +228,10 @@ impl<'a> Lowerer<'a> {
         }
         let mut inner = Vec::new();
         self.statement(literal, &mut inner)?;
-        goals.push(Goal { kind: GoalKind::With(changes, inner), span: literal.span });
+        goals.push(Goal {
+            kind: GoalKind::With(changes, inner),
+            span: literal.span,
+        });
         Ok(())
     }
 
@@ -229,7 +261,12 @@ impl<'a> Lowerer<'a> {
                 goals.push(Goal { kind, span });
                 Ok(())
             }
-            LiteralKind::Every { key, value, domain, body } => {
+            LiteralKind::Every {
+                key,
+                value,
+                domain,
+                body,
+            } => {
                 let domain = self.plain(domain, goals)?;
                 self.level += 1;
                 self.scopes.push(HashMap::new());
@@ -245,8 +282,15 @@ impl<'a> Lowerer<'a> {
                 self.level -= 1;
                 let value = Plain::Slot(slots[slots.len() - 1]);
                 let key = (slots.len() > 1).then(|| Plain::Slot(slots[0]));
-                let closure = Closure { goals: inner?, head: (key, value), level: self.level + 1 };
-                goals.push(Goal { kind: GoalKind::Every(domain, closure), span });
+                let closure = Closure {
+                    goals: inner?,
+                    head: (key, value),
+                    level: self.level + 1,
+                };
+                goals.push(Goal {
+                    kind: GoalKind::Every(domain, closure),
+                    span,
+                });
                 Ok(())
             }
         }
@@ -331,7 +375,10 @@ impl<'a> Lowerer<'a> {
             _ => {
                 let (callee, args, out) = self.call(operator, args, span, goals)?;
                 let out = out.map_or(Out::Holds, Out::Is);
-                goals.push(Goal { kind: GoalKind::Call(callee, args, out), span });
+                goals.push(Goal {
+                    kind: GoalKind::Call(callee, args, out),
+                    span,
+                });
                 Ok(())
             }
         }
@@ -397,15 +444,26 @@ impl<'a> Lowerer<'a> {
                 inner.extend(goals.pop());
             }
         }
-        let closure = Closure { goals: inner, head: (), level: self.level + 1 };
-        goals.push(Goal { kind: GoalKind::Not(closure), span });
+        let closure = Closure {
+            goals: inner,
+            head: (),
+            level: self.level + 1,
+        };
+        goals.push(Goal {
+            kind: GoalKind::Not(closure),
+            span,
+        });
         Ok(())
     }
 
     fn global(&self, name: &str) -> Option<(Root, Vec<Plain>)> {
         let consts = |path: &[Value]| path.iter().cloned().map(Plain::Const).collect();
         if let Some(path) = self.globals.get(name) {
-            let root = if path[0].as_str() == Some("input") { Root::Input } else { Root::Data };
+            let root = if path[0].as_str() == Some("input") {
+                Root::Input
+            } else {
+                Root::Data
+            };
             return Some((root, consts(&path[1..])));
         }
         match name {
@@ -480,7 +538,10 @@ impl<'a> Lowerer<'a> {
 
     fn comprehension(&mut self, closure: Closure<Head>, span: Span, goals: &mut Vec<Goal>) -> Plain {
         let slot = Plain::Slot(self.fresh(None));
-        goals.push(Goal { kind: GoalKind::Comprehension(closure, slot.clone()), span });
+        goals.push(Goal {
+            kind: GoalKind::Comprehension(closure, slot.clone()),
+            span,
+        });
         slot
     }
 
@@ -525,8 +586,7 @@ impl<'a> Lowerer<'a> {
     /// What a call's operator names.
     fn callee(&self, operator: &Term) -> Result<Callee> {
         let span = operator.span;
-        let undefined =
-            || self.error(span, Code::Type, format!("undefined function {operator}"));
+        let undefined = || self.error(span, Code::Type, format!("undefined function {operator}"));
         let (name, steps) = match &operator.kind {
             TermKind::Ref(head, path) => (head.as_var(), &path[..]),
             _ => (operator.as_var(), &[][..]),
@@ -547,7 +607,11 @@ impl<'a> Lowerer<'a> {
         let group = self.tree.group_at(&path[1..]);
         match group {
             Some(id) if self.tree.groups[id as usize].kind != GroupKind::Partial => Ok(Callee::Rules(id)),
-            _ => Err(self.error(span, Code::Type, format!("undefined function {}", data_path(&path[1..])))),
+            _ => Err(self.error(
+                span,
+                Code::Type,
+                format!("undefined function {}", data_path(&path[1..])),
+            )),
         }
     }
 
@@ -570,7 +634,10 @@ impl<'a> Lowerer<'a> {
         let mut plain: Vec<Plain> = args.iter().map(|arg| self.plain(arg, goals)).collect::<Result<_>>()?;
         if plain.len() < least || plain.len() > most + 1 {
             let few = if plain.len() < least { "few" } else { "many" };
-            let message = format!("{operator}: arity mismatch: too {few} arguments, have {}, want {most}", plain.len());
+            let message = format!(
+                "{operator}: arity mismatch: too {few} arguments, have {}, want {most}",
+                plain.len()
+            );
             return Err(self.error(span, Code::Type, message));
         }
         let out = if plain.len() == most + 1 { plain.pop() } else { None };
@@ -589,9 +656,9 @@ impl<'a> Lowerer<'a> {
             None => vec![Value::String(name.clone())],
         };
         for step in steps {
-            let step = step.constant().ok_or_else(|| {
-                self.error(span, Code::Type, "with keyword target must not contain variables")
-            })?;
+            let step = step
+                .constant()
+                .ok_or_else(|| self.error(span, Code::Type, "with keyword target must not contain variables"))?;
             path.push(step);
         }
         match path[0].as_str() {
@@ -614,7 +681,9 @@ impl<'a> Lowerer<'a> {
 
     fn change_data(&mut self, path: Vec<Value>, with: &With, goals: &mut Vec<Goal>) -> Result<Change> {
         for len in 1..=path.len() {
-            let Some(group) = self.tree.group_at(&path[..len]) else { continue };
+            let Some(group) = self.tree.group_at(&path[..len]) else {
+                continue;
+            };
             let shape = &self.tree.groups[group as usize];
             if shape.kind == GroupKind::Function && len == path.len() {
                 return self.change_function(FunctionId::Rules(group), with, goals);
@@ -649,9 +718,9 @@ type QueryGoals = (Vec<Goal>, Vec<(Arc<str>, Slot)>, Option<Slot>);
 /// Whether a term is `a = b` or `a := b`, whose value nobody asks for.
 fn equates(term: &Term) -> bool {
     match &term.kind {
-        TermKind::Call(operator, _) => {
-            operator.as_var().is_some_and(|name| matches!(&**name, "eq" | "assign" | "print"))
-        }
+        TermKind::Call(operator, _) => operator
+            .as_var()
+            .is_some_and(|name| matches!(&**name, "eq" | "assign" | "print")),
         _ => false,
     }
 }

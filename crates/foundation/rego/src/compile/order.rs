@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::lower::{Change, Closure, Goal, GoalKind, Head, Lowerer, Out, Root};
 use super::place;
 use crate::error::{Code, Error, Errors};
+use crate::plan::GroupKind;
 use crate::plan::{
     self, Call, ComprehensionKind, Every, Key, Pattern, ROOT, Reference, Replacement, Shortcut, Slot, Step,
     Term as Plain,
 };
-use crate::plan::GroupKind;
 use crate::value::Value;
 
 /// Slots that have a value.
@@ -53,7 +53,9 @@ impl<'l, 'a> Orderer<'l, 'a> {
             let mut slots = Vec::new();
             goal_slots(goal, &mut slots);
             for slot in slots {
-                let Some(name) = &self.lowerer.slots[slot as usize].0 else { continue };
+                let Some(name) = &self.lowerer.slots[slot as usize].0 else {
+                    continue;
+                };
                 if name.starts_with('%') {
                     continue;
                 }
@@ -61,7 +63,9 @@ impl<'l, 'a> Orderer<'l, 'a> {
                     continue;
                 }
                 let shown = if name.starts_with('$') { "_" } else { name };
-                let error = self.lowerer.error(goal.span, Code::UnsafeVar, format!("var {shown} is unsafe"));
+                let error = self
+                    .lowerer
+                    .error(goal.span, Code::UnsafeVar, format!("var {shown} is unsafe"));
                 errors.push(error.hint(format!("give {shown} a value in a statement that is not negated")));
             }
         }
@@ -108,7 +112,12 @@ impl<'l, 'a> Orderer<'l, 'a> {
                 match goal {
                     Some(goal) if args.iter().all(|arg| ground(arg, bound)) => {
                         *bound = next;
-                        steps.push(Step::Call(Box::new(Call { callee, args: args.into(), goal, place })));
+                        steps.push(Step::Call(Box::new(Call {
+                            callee,
+                            args: args.into(),
+                            goal,
+                            place,
+                        })));
                     }
                     _ => return wait(GoalKind::Call(callee, args, out)),
                 }
@@ -140,13 +149,24 @@ impl<'l, 'a> Orderer<'l, 'a> {
                     return wait(GoalKind::Every(domain, closure));
                 }
                 let mut inner = bound.clone();
-                let key = closure.head.0.and_then(|key| self.pattern(&key, &mut inner)).unwrap_or(Pattern::Any);
+                let key = closure
+                    .head
+                    .0
+                    .and_then(|key| self.pattern(&key, &mut inner))
+                    .unwrap_or(Pattern::Any);
                 let value = self.pattern(&closure.head.1, &mut inner).unwrap_or(Pattern::Any);
                 let body = self.block(closure.goals, &mut inner)?.into();
-                steps.push(Step::Every(Box::new(Every { domain, key, value, body })));
+                steps.push(Step::Every(Box::new(Every {
+                    domain,
+                    key,
+                    value,
+                    body,
+                })));
             }
             GoalKind::With(changes, goals) => {
-                if !changes.iter().all(|change| change_term(change).is_none_or(|term| ground(term, bound)))
+                if !changes
+                    .iter()
+                    .all(|change| change_term(change).is_none_or(|term| ground(term, bound)))
                     || !self.can_finish(&goals, bound)
                 {
                     return wait(GoalKind::With(changes, goals));
@@ -161,7 +181,12 @@ impl<'l, 'a> Orderer<'l, 'a> {
         Ok(None)
     }
 
-    fn check_head(&self, kind: &ComprehensionKind, bound: &Bound, span: crate::syntax::ast::Span) -> Result<(), Errors> {
+    fn check_head(
+        &self,
+        kind: &ComprehensionKind,
+        bound: &Bound,
+        span: crate::syntax::ast::Span,
+    ) -> Result<(), Errors> {
         let mut slots = Vec::new();
         match kind {
             ComprehensionKind::Array(term) | ComprehensionKind::Set(term) => term_slots(term, &mut slots),
@@ -184,7 +209,9 @@ impl<'l, 'a> Orderer<'l, 'a> {
         let Some(slot) = name else { return Ok(()) };
         let name = self.lowerer.slots[*slot as usize].0.as_deref().unwrap_or("_");
         let shown = if name.starts_with('$') { "_" } else { name };
-        let error = self.lowerer.error(span, Code::UnsafeVar, format!("var {shown} is unsafe"));
+        let error = self
+            .lowerer
+            .error(span, Code::UnsafeVar, format!("var {shown} is unsafe"));
         Err(error.hint(format!("give {shown} a value in the body")).into())
     }
 
@@ -260,24 +287,40 @@ impl<'l, 'a> Orderer<'l, 'a> {
             Out::Holds => plan::Goal::Holds,
             Out::Is(term) => plan::Goal::Match(self.pattern(term, bound)?),
         };
-        let shortcut = if matches!(root, plan::Root::Data) { self.shortcut(&keys) } else { Shortcut::None };
-        Some(Step::Lookup(Box::new(Reference { root, path: keys.into(), shortcut }), goal))
+        let shortcut = if matches!(root, plan::Root::Data) {
+            self.shortcut(&keys)
+        } else {
+            Shortcut::None
+        };
+        Some(Step::Lookup(
+            Box::new(Reference {
+                root,
+                path: keys.into(),
+                shortcut,
+            }),
+            goal,
+        ))
     }
 
     fn shortcut(&self, keys: &[Key]) -> Shortcut {
         let tree = self.lowerer.tree;
         let mut node = ROOT;
         for (i, key) in keys.iter().enumerate() {
-            let Key::Get(Plain::Const(value)) = key else { return Shortcut::None };
+            let Key::Get(Plain::Const(value)) = key else {
+                return Shortcut::None;
+            };
             let Some(child) = tree.nodes[node as usize].children.get(value) else {
                 return Shortcut::Base;
             };
             node = *child;
             let here = &tree.nodes[node as usize];
             if let Some(group) = here.group {
-                let plain = here.children.is_empty()
-                    && tree.groups[group as usize].kind != GroupKind::Function;
-                return if plain { Shortcut::Group(group, i as u32 + 1) } else { Shortcut::None };
+                let plain = here.children.is_empty() && tree.groups[group as usize].kind != GroupKind::Function;
+                return if plain {
+                    Shortcut::Group(group, i as u32 + 1)
+                } else {
+                    Shortcut::None
+                };
             }
         }
         Shortcut::None
@@ -303,7 +346,10 @@ impl<'l, 'a> Orderer<'l, 'a> {
         match term {
             Plain::Slot(slot) => {
                 bound.insert(*slot);
-                let wild = self.lowerer.slots[*slot as usize].0.as_deref().is_some_and(|n| n.starts_with('$'));
+                let wild = self.lowerer.slots[*slot as usize]
+                    .0
+                    .as_deref()
+                    .is_some_and(|n| n.starts_with('$'));
                 Some(if wild { Pattern::Any } else { Pattern::Bind(*slot) })
             }
             Plain::Array(items) => {
@@ -314,7 +360,9 @@ impl<'l, 'a> Orderer<'l, 'a> {
                 if !entries.iter().all(|(key, _)| ground(key, bound)) {
                     return None;
                 }
-                let entries = entries.iter().map(|(key, value)| Some((key.clone(), self.pattern(value, bound)?)));
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), self.pattern(value, bound)?)));
                 Some(Pattern::Object(entries.collect::<Option<_>>()?))
             }
             Plain::Set(_) | Plain::Const(_) => None,
@@ -325,7 +373,9 @@ impl<'l, 'a> Orderer<'l, 'a> {
         for (value, other) in [(left, right), (right, left)] {
             if ground(value, bound) {
                 let mut next = bound.clone();
-                let Some(pattern) = self.pattern(other, &mut next) else { return false };
+                let Some(pattern) = self.pattern(other, &mut next) else {
+                    return false;
+                };
                 *bound = next;
                 steps.push(Step::Match(value.clone(), pattern));
                 return true;
@@ -366,7 +416,10 @@ fn same_keys<'t>(a: &'t [(Plain, Plain)], b: &'t [(Plain, Plain)]) -> Option<Vec
         return None;
     }
     let value = |entries: &'t [(Plain, Plain)], wanted: &Value| {
-        entries.iter().find(|(key, _)| matches!(key, Plain::Const(k) if k == wanted)).map(|(_, value)| value)
+        entries
+            .iter()
+            .find(|(key, _)| matches!(key, Plain::Const(k) if k == wanted))
+            .map(|(_, value)| value)
     };
     a.iter()
         .map(|(key, left)| match key {
@@ -464,7 +517,10 @@ fn goal_slots(goal: &Goal, slots: &mut Vec<Slot>) {
             closure.goals.iter().for_each(|goal| goal_slots(goal, slots));
         }
         GoalKind::With(changes, goals) => {
-            changes.iter().filter_map(change_term).for_each(|term| term_slots(term, slots));
+            changes
+                .iter()
+                .filter_map(change_term)
+                .for_each(|term| term_slots(term, slots));
             goals.iter().for_each(|goal| goal_slots(goal, slots));
         }
     }

@@ -43,9 +43,16 @@ pub(super) fn compile(modules: &[Module], tree: &Tree, prints: Prints) -> Result
     let nodes = tree
         .nodes
         .iter()
-        .map(|node| crate::plan::Node { children: node.children.clone(), group: node.group })
+        .map(|node| crate::plan::Node {
+            children: node.children.clone(),
+            group: node.group,
+        })
         .collect();
-    Ok(Program { groups, nodes, files: tree.files.clone() })
+    Ok(Program {
+        groups,
+        nodes,
+        files: tree.files.clone(),
+    })
 }
 
 /// Whether the rules, which have no else branches, can only have one value.
@@ -54,7 +61,9 @@ fn one_value(rules: &[Plan]) -> bool {
         Outcome::Value(Term::Const(value)) if rule.otherwise.is_none() => Some(value.clone()),
         _ => None,
     };
-    let Some(first) = rules.first().and_then(constant) else { return false };
+    let Some(first) = rules.first().and_then(constant) else {
+        return false;
+    };
     rules.iter().all(|rule| constant(rule).as_ref() == Some(&first))
 }
 
@@ -63,7 +72,8 @@ fn one(tree: &Tree, m: u32, r: u32, rule: &Rule, prints: Prints) -> Result<Plan,
     let mut lowerer = Lowerer::new(tree, globals, m, prints);
     let args = rule.head.args.as_deref().unwrap_or_default();
     let mut names = Vec::new();
-    args.iter().for_each(|arg| term_names(arg, &mut |name| names.push(name.clone())));
+    args.iter()
+        .for_each(|arg| term_names(arg, &mut |name| names.push(name.clone())));
     let given: Vec<_> = args.iter().filter_map(|arg| arg.as_var().cloned()).collect();
     for name in names {
         if matches!(&*name, "input" | "data") && !given.contains(&name) {
@@ -89,15 +99,21 @@ fn one(tree: &Tree, m: u32, r: u32, rule: &Rule, prints: Prints) -> Result<Plan,
 
     let orderer = Orderer::new(&lowerer);
     let mut bound = Bound::default();
-    let patterns: Vec<Pattern> =
-        plain_args.iter().map(|arg| orderer.pattern(arg, &mut bound).unwrap_or(Pattern::Any)).collect();
+    let patterns: Vec<Pattern> = plain_args
+        .iter()
+        .map(|arg| orderer.pattern(arg, &mut bound).unwrap_or(Pattern::Any))
+        .collect();
     let body = orderer.block(goals, &mut bound)?;
     let mut slots = Vec::new();
     heads.iter().for_each(|term| term_slots(term, &mut slots));
     orderer.check_bound(&slots, &bound, rule.head.span)?;
 
     let last = heads.pop().expect("a head has a value or a member");
-    let result = if rule.head.member.is_some() { Outcome::Member(last) } else { Outcome::Value(last) };
+    let result = if rule.head.member.is_some() {
+        Outcome::Member(last)
+    } else {
+        Outcome::Value(last)
+    };
     let otherwise = match &rule.otherwise {
         Some(next) => Some(Box::new(one(tree, m, r, next, prints)?)),
         None => None,

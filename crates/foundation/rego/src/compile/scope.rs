@@ -14,7 +14,11 @@ pub(super) fn body_names(body: &[Literal], visit: &mut dyn FnMut(&Name)) {
         }
         for with in &literal.with {
             // A plain name of a function replaces by that function.
-            if with.value.as_var().is_none_or(|name| crate::builtins::find(name).is_none()) {
+            if with
+                .value
+                .as_var()
+                .is_none_or(|name| crate::builtins::find(name).is_none())
+            {
                 term_names(&with.value, visit);
             }
         }

@@ -36,7 +36,8 @@ pub(crate) struct GroupShape {
 impl Tree {
     /// The node at the end of `path`, which does not name `data` itself.
     pub(crate) fn node(&self, path: &[Value]) -> Option<NodeId> {
-        path.iter().try_fold(ROOT, |node, key| self.nodes[node as usize].children.get(key).copied())
+        path.iter()
+            .try_fold(ROOT, |node, key| self.nodes[node as usize].children.get(key).copied())
     }
 
     pub(crate) fn group_at(&self, path: &[Value]) -> Option<GroupId> {
@@ -59,12 +60,20 @@ impl Tree {
 
 /// A package's path, without `data`.
 pub(crate) fn package_path(module: &Module) -> Vec<Value> {
-    module.package.iter().filter_map(|t| t.as_var().or(t.as_string())).map(|s| Value::String(s.clone())).collect()
+    module
+        .package
+        .iter()
+        .filter_map(|t| t.as_var().or(t.as_string()))
+        .map(|s| Value::String(s.clone()))
+        .collect()
 }
 
 /// How many steps of a head are constants, the name included.
 pub(super) fn ground_len(rule: &Rule) -> usize {
-    1 + rule.head.path[1..].iter().take_while(|t| t.constant().is_some()).count()
+    1 + rule.head.path[1..]
+        .iter()
+        .take_while(|t| t.constant().is_some())
+        .count()
 }
 
 fn ground_path(module: &Module, rule: &Rule) -> Vec<Value> {
@@ -75,7 +84,11 @@ fn ground_path(module: &Module, rule: &Rule) -> Vec<Value> {
 }
 
 pub(super) fn error_at(module: &Module, span: Span, code: Code, message: impl Into<String>) -> Error {
-    Error::new(code, message).at(Location { file: module.file.clone(), row: span.row, col: span.col })
+    Error::new(code, message).at(Location {
+        file: module.file.clone(),
+        row: span.row,
+        col: span.col,
+    })
 }
 
 /// `data.a["b c"]`.
@@ -97,7 +110,10 @@ pub(crate) fn data_path(path: &[Value]) -> String {
 }
 
 pub(super) fn build(modules: &[Module]) -> Result<Tree, Errors> {
-    let mut tree = Tree { nodes: vec![Node::default()], ..Tree::default() };
+    let mut tree = Tree {
+        nodes: vec![Node::default()],
+        ..Tree::default()
+    };
     let mut errors = Vec::new();
     let mut seen: BTreeMap<Vec<Value>, GroupId> = BTreeMap::new();
     for (m, module) in modules.iter().enumerate() {
@@ -118,7 +134,14 @@ pub(super) fn build(modules: &[Module]) -> Result<Tree, Errors> {
                 let node = tree.make(&path);
                 let id = tree.groups.len() as GroupId;
                 tree.nodes[node as usize].group = Some(id);
-                tree.groups.push(GroupShape { path: path.clone(), kind, arity, set, node, rules: Vec::new() });
+                tree.groups.push(GroupShape {
+                    path: path.clone(),
+                    kind,
+                    arity,
+                    set,
+                    node,
+                    rules: Vec::new(),
+                });
                 id
             });
             let shape = &mut tree.groups[group as usize];
@@ -128,7 +151,10 @@ pub(super) fn build(modules: &[Module]) -> Result<Tree, Errors> {
                 continue;
             }
             if rule.default
-                && shape.rules.iter().any(|&(m, r)| modules[m as usize].rules[r as usize].default)
+                && shape
+                    .rules
+                    .iter()
+                    .any(|&(m, r)| modules[m as usize].rules[r as usize].default)
             {
                 let message = format!("multiple default rules {} found", data_path(&path));
                 errors.push(error_at(module, rule.span, Code::Type, message));
@@ -142,17 +168,30 @@ pub(super) fn build(modules: &[Module]) -> Result<Tree, Errors> {
         if shape.kind != GroupKind::Partial && !node.children.is_empty() {
             let (m, r) = shape.rules[0];
             let module = &modules[m as usize];
-            let message = format!("rule {} conflicts with {}", data_path(&shape.path), children(&tree, shape));
+            let message = format!(
+                "rule {} conflicts with {}",
+                data_path(&shape.path),
+                children(&tree, shape)
+            );
             errors.push(error_at(module, module.rules[r as usize].span, Code::Type, message));
         }
     }
     let mut names: HashMap<Vec<Value>, Vec<Arc<str>>> = HashMap::new();
     for module in modules {
         let names = names.entry(package_path(module)).or_default();
-        names.extend(module.rules.iter().filter_map(|rule| rule.head.path[0].as_var().cloned()));
+        names.extend(
+            module
+                .rules
+                .iter()
+                .filter_map(|rule| rule.head.path[0].as_var().cloned()),
+        );
     }
     tree.globals = modules.iter().map(|module| globals(module, &names)).collect();
-    if errors.is_empty() { Ok(tree) } else { Err(Errors(errors)) }
+    if errors.is_empty() {
+        Ok(tree)
+    } else {
+        Err(Errors(errors))
+    }
 }
 
 fn children(tree: &Tree, shape: &GroupShape) -> String {
@@ -177,8 +216,12 @@ fn globals(module: &Module, names: &HashMap<Vec<Value>, Vec<Arc<str>>>) -> Globa
         if matches!(&*root, "future" | "rego") {
             continue;
         }
-        let path: Vec<Value> =
-            import.path.iter().filter_map(|t| t.as_var().or(t.as_string())).map(|s| Value::String(s.clone())).collect();
+        let path: Vec<Value> = import
+            .path
+            .iter()
+            .filter_map(|t| t.as_var().or(t.as_string()))
+            .map(|s| Value::String(s.clone()))
+            .collect();
         let last = path.last().and_then(Value::as_str).unwrap_or_default();
         let name = import.alias.clone().unwrap_or_else(|| last.into());
         globals.insert(name, path);

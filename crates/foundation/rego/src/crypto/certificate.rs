@@ -38,8 +38,16 @@ fn extensions<'a>(list: &mut Reader<'a>) -> Option<Vec<Extension<'a>>> {
     while list.peek().is_some() {
         let mut parts = list.sequence()?;
         let oid = parts.oid()?;
-        let critical = if parts.peek() == Some(BOOLEAN) { parts.next()?.body != [0] } else { false };
-        out.push(Extension { oid, critical, value: parts.expect(OCTET_STRING)?.body });
+        let critical = if parts.peek() == Some(BOOLEAN) {
+            parts.next()?.body != [0]
+        } else {
+            false
+        };
+        out.push(Extension {
+            oid,
+            critical,
+            value: parts.expect(OCTET_STRING)?.body,
+        });
     }
     Some(out)
 }
@@ -58,7 +66,9 @@ fn time(tag: u8, body: &[u8]) -> Option<i64> {
     let part = |at: usize| rest.get(at..at + 2)?.parse::<u32>().ok();
     let (month, day) = (part(0)?, part(2)?);
     let of_day = i64::from(part(4)?) * 3600 + i64::from(part(6)?) * 60 + i64::from(part(8)?);
-    (1..=12).contains(&month).then(|| days_from_civil(year, month, day) * 86_400 + of_day)
+    (1..=12)
+        .contains(&month)
+        .then(|| days_from_civil(year, month, day) * 86_400 + of_day)
 }
 
 fn time_text(seconds: i64) -> Value {
@@ -129,24 +139,36 @@ impl<'a> Certificate<'a> {
     }
 
     fn extension(&self, last: u64) -> Option<&Extension<'a>> {
-        self.extensions.iter().find(|extension| extension.oid == [2, 5, 29, last])
+        self.extensions
+            .iter()
+            .find(|extension| extension.oid == [2, 5, 29, last])
     }
 
     /// Whether it is a certificate authority's, and how many more may stand below it.
     fn authority(&self) -> (bool, bool, i64) {
-        let Some(extension) = self.extension(19) else { return (false, false, 0) };
-        let Some(mut parts) = Reader::new(extension.value).sequence() else { return (false, false, 0) };
+        let Some(extension) = self.extension(19) else {
+            return (false, false, 0);
+        };
+        let Some(mut parts) = Reader::new(extension.value).sequence() else {
+            return (false, false, 0);
+        };
         let authority = parts.peek() == Some(BOOLEAN) && parts.next().is_some_and(|element| element.body != [0]);
-        let path = parts.unsigned().map(|digits| i64::from(digits.first().copied().unwrap_or(0)));
+        let path = parts
+            .unsigned()
+            .map(|digits| i64::from(digits.first().copied().unwrap_or(0)));
         (true, authority, path.unwrap_or(-1))
     }
 
     fn names(&self) -> Names {
-        self.extension(17).map(|extension| Names::read(extension.value)).unwrap_or_default()
+        self.extension(17)
+            .map(|extension| Names::read(extension.value))
+            .unwrap_or_default()
     }
 
     fn signed_by(&self, issuer: &Self) -> bool {
-        let Some(key) = PublicKey::from_spki(issuer.spki) else { return false };
+        let Some(key) = PublicKey::from_spki(issuer.spki) else {
+            return false;
+        };
         verify(&key, &self.signature_oid, self.tbs, self.signature)
     }
 
@@ -201,7 +223,10 @@ impl<'a> Certificate<'a> {
             ("Signature", standard_encode(self.signature).into()),
             ("SignatureAlgorithm", signature_number(&self.signature_oid).into()),
             ("Version", self.version.into()),
-            ("SerialNumber", Number::from(BigInt::from_signed_bytes_be(self.serial)).into()),
+            (
+                "SerialNumber",
+                Number::from(BigInt::from_signed_bytes_be(self.serial)).into(),
+            ),
             ("Issuer", name(self.issuer)),
             ("Subject", name(self.subject)),
             ("NotBefore", time_text(self.not_before)),
@@ -216,8 +241,16 @@ impl<'a> Certificate<'a> {
             ("IsCA", authority.into()),
             ("MaxPathLen", path.into()),
             ("MaxPathLenZero", (valid && path == 0).into()),
-            ("SubjectKeyId", self.key_identifier().map_or(Value::Null, |id| standard_encode(id).into())),
-            ("AuthorityKeyId", self.authority_identifier().map_or(Value::Null, |id| standard_encode(id).into())),
+            (
+                "SubjectKeyId",
+                self.key_identifier()
+                    .map_or(Value::Null, |id| standard_encode(id).into()),
+            ),
+            (
+                "AuthorityKeyId",
+                self.authority_identifier()
+                    .map_or(Value::Null, |id| standard_encode(id).into()),
+            ),
             ("CRLDistributionPoints", self.distribution_points()),
         ];
         let access = self.access();
@@ -225,8 +258,14 @@ impl<'a> Certificate<'a> {
         fields.push(("IssuingCertificateURL", texts(&access.1)));
         fields.push(("PolicyIdentifiers", self.policies()));
         for absent in [
-            "PermittedDNSDomains", "ExcludedDNSDomains", "PermittedIPRanges", "ExcludedIPRanges",
-            "PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
+            "PermittedDNSDomains",
+            "ExcludedDNSDomains",
+            "PermittedIPRanges",
+            "ExcludedIPRanges",
+            "PermittedEmailAddresses",
+            "ExcludedEmailAddresses",
+            "PermittedURIDomains",
+            "ExcludedURIDomains",
         ] {
             fields.push((absent, Value::Null));
         }
@@ -237,10 +276,16 @@ impl<'a> Certificate<'a> {
     }
 
     fn key_usage(&self) -> i64 {
-        let bits = self.extension(15).and_then(|extension| Reader::new(extension.value).expect(BIT_STRING));
-        let Some(body) = bits.map(|bits| bits.body) else { return 0 };
+        let bits = self
+            .extension(15)
+            .and_then(|extension| Reader::new(extension.value).expect(BIT_STRING));
+        let Some(body) = bits.map(|bits| bits.body) else {
+            return 0;
+        };
         (0..9).fold(0, |usage, bit| {
-            let set = body.get(1 + bit / 8).is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0);
+            let set = body
+                .get(1 + bit / 8)
+                .is_some_and(|byte| byte & (0x80 >> (bit % 8)) != 0);
             usage | i64::from(set) << bit
         })
     }
@@ -276,7 +321,9 @@ impl<'a> Certificate<'a> {
         let mut out = Vec::new();
         if let Some(mut list) = self.extension(31).and_then(|e| Reader::new(e.value).sequence()) {
             while let Some(mut point) = list.sequence() {
-                let name = point.expect(0xa0).and_then(|element| Reader::new(element.body).expect(0xa0));
+                let name = point
+                    .expect(0xa0)
+                    .and_then(|element| Reader::new(element.body).expect(0xa0));
                 let mut names = Reader::new(name.map_or(&[], |element| element.body));
                 while let Some(name) = names.next() {
                     if name.tag == 0x86 {
@@ -292,9 +339,13 @@ impl<'a> Certificate<'a> {
         let mut out = (Vec::new(), Vec::new());
         let wanted = [1, 3, 6, 1, 5, 5, 7, 1, 1];
         let extension = self.extensions.iter().find(|extension| extension.oid == wanted);
-        let Some(mut list) = extension.and_then(|e| Reader::new(e.value).sequence()) else { return out };
+        let Some(mut list) = extension.and_then(|e| Reader::new(e.value).sequence()) else {
+            return out;
+        };
         while let Some(mut entry) = list.sequence() {
-            let (Some(method), Some(place)) = (entry.oid(), entry.next()) else { continue };
+            let (Some(method), Some(place)) = (entry.oid(), entry.next()) else {
+                continue;
+            };
             let text = String::from_utf8_lossy(place.body).into_owned();
             match method.last() {
                 Some(1) => out.0.push(text),
@@ -383,11 +434,18 @@ fn extension_values(extensions: &[Extension<'_>]) -> Value {
 }
 
 fn texts(items: &[String]) -> Value {
-    if items.is_empty() { Value::Null } else { Value::array(items.iter().map(|text| text.as_str().into()).collect::<Vec<_>>()) }
+    if items.is_empty() {
+        Value::Null
+    } else {
+        Value::array(items.iter().map(|text| text.as_str().into()).collect::<Vec<_>>())
+    }
 }
 
 fn key_fields(spki: &[u8], fields: &mut Vec<(&str, Value)>) {
-    let algorithm = Reader::new(spki).sequence().and_then(|mut parts| parts.sequence()).and_then(|mut a| a.oid());
+    let algorithm = Reader::new(spki)
+        .sequence()
+        .and_then(|mut parts| parts.sequence())
+        .and_then(|mut a| a.oid());
     let number: i64 = match algorithm.as_deref() {
         Some(RSA_OID) => 1,
         Some(EC_OID) => 3,
@@ -399,7 +457,10 @@ fn key_fields(spki: &[u8], fields: &mut Vec<(&str, Value)>) {
     let key = match PublicKey::from_spki(spki) {
         Some(PublicKey::Rsa(key)) => {
             use rsa::traits::PublicKeyParts;
-            Value::record([("N", integer(&key.n().to_bytes_be())), ("E", integer(&key.e().to_bytes_be()))])
+            Value::record([
+                ("N", integer(&key.n().to_bytes_be())),
+                ("E", integer(&key.e().to_bytes_be())),
+            ])
         }
         Some(PublicKey::Ec(curve, point)) if point.len() == 1 + 2 * curve.size() => Value::record([
             ("Curve", Value::empty_object()),
@@ -424,7 +485,9 @@ struct Names {
 impl Names {
     fn read(value: &[u8]) -> Self {
         let mut out = Self::default();
-        let Some(mut list) = Reader::new(value).sequence() else { return out };
+        let Some(mut list) = Reader::new(value).sequence() else {
+            return out;
+        };
         while let Some(name) = list.next() {
             let text = || String::from_utf8_lossy(name.body).into_owned();
             match name.tag {
@@ -433,8 +496,12 @@ impl Names {
                 0x86 => out.uri.push(text()),
                 0x87 => {
                     let address = match name.body.len() {
-                        4 => <[u8; 4]>::try_from(name.body).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
-                        _ => <[u8; 16]>::try_from(name.body).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
+                        4 => <[u8; 4]>::try_from(name.body)
+                            .ok()
+                            .map(|b| std::net::Ipv4Addr::from(b).to_string()),
+                        _ => <[u8; 16]>::try_from(name.body)
+                            .ok()
+                            .map(|b| std::net::Ipv6Addr::from(b).to_string()),
                     };
                     out.ip.extend(address);
                 }
@@ -449,14 +516,27 @@ impl Names {
         fields.push(("EmailAddresses", texts(&self.email)));
         fields.push(("IPAddresses", texts(&self.ip)));
         fields.push(("URIStrings", texts(&self.uri)));
-        fields.push(("URIs", if self.uri.is_empty() { Value::Null } else { self.uri.iter().map(|uri| url_parts(uri)).collect::<Vec<_>>().into() }));
+        fields.push((
+            "URIs",
+            if self.uri.is_empty() {
+                Value::Null
+            } else {
+                self.uri.iter().map(|uri| url_parts(uri)).collect::<Vec<_>>().into()
+            },
+        ));
     }
 }
 
 /// A URI's parts under the names of Go's URL type.
 fn url_parts(uri: &str) -> Value {
     let parts = crate::uri::parse(uri).unwrap_or_else(|_| Value::empty_object());
-    let part = |name: &str| parts.as_object().and_then(|parts| parts.get_str(name)).cloned().unwrap_or_else(|| "".into());
+    let part = |name: &str| {
+        parts
+            .as_object()
+            .and_then(|parts| parts.get_str(name))
+            .cloned()
+            .unwrap_or_else(|| "".into())
+    };
     Value::record([
         ("Scheme", part("scheme")),
         ("Opaque", part("opaque")),
@@ -475,8 +555,13 @@ fn url_parts(uri: &str) -> Value {
 /// A distinguished name.
 fn name(bytes: &[u8]) -> Value {
     let lists = [
-        (6u64, "Country"), (10, "Organization"), (11, "OrganizationalUnit"), (7, "Locality"), (8, "Province"),
-        (9, "StreetAddress"), (17, "PostalCode"),
+        (6u64, "Country"),
+        (10, "Organization"),
+        (11, "OrganizationalUnit"),
+        (7, "Locality"),
+        (8, "Province"),
+        (9, "StreetAddress"),
+        (17, "PostalCode"),
     ];
     let mut found: Vec<(Vec<u64>, String)> = Vec::new();
     let mut names = Reader::new(bytes).sequence().unwrap_or(Reader::new(&[]));
@@ -484,12 +569,18 @@ fn name(bytes: &[u8]) -> Value {
         let mut entries = Reader::new(set.body);
         while let Some(mut entry) = entries.sequence() {
             let kind = entry.expect(OID).and_then(|element| oid(element.body));
-            let text = entry.next().map(|value| String::from_utf8_lossy(value.body).into_owned());
+            let text = entry
+                .next()
+                .map(|value| String::from_utf8_lossy(value.body).into_owned());
             found.extend(kind.zip(text));
         }
     }
     let of = |last: u64| -> Vec<String> {
-        found.iter().filter(|(kind, _)| *kind == [2, 5, 4, last]).map(|(_, text)| text.clone()).collect()
+        found
+            .iter()
+            .filter(|(kind, _)| *kind == [2, 5, 4, last])
+            .map(|(_, text)| text.clone())
+            .collect()
     };
     let mut fields: Vec<(&str, Value)> = lists.iter().map(|(last, field)| (*field, texts(&of(*last)))).collect();
     for (last, field) in [(5, "SerialNumber"), (3, "CommonName")] {
@@ -540,7 +631,10 @@ pub(crate) fn request(bytes: &[u8]) -> Option<Value> {
         ("Attributes", Value::Null),
     ];
     let names = found.iter().find(|extension| extension.oid == [2, 5, 29, 17]);
-    names.map(|extension| Names::read(extension.value)).unwrap_or_default().write(&mut out);
+    names
+        .map(|extension| Names::read(extension.value))
+        .unwrap_or_default()
+        .write(&mut out);
     key_fields(spki, &mut out);
     Some(Value::record(out))
 }

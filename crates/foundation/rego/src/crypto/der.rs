@@ -43,11 +43,18 @@ impl<'a> Reader<'a> {
                 return None;
             }
             let digits = bytes.get(2..2 + count)?;
-            (2 + count, digits.iter().fold(0, |len, digit| len << 8 | usize::from(*digit)))
+            (
+                2 + count,
+                digits.iter().fold(0, |len, digit| len << 8 | usize::from(*digit)),
+            )
         };
         let body = bytes.get(header..header.checked_add(len)?)?;
         self.rest = &bytes[header + len..];
-        Some(Element { tag, body, whole: &bytes[..header + len] })
+        Some(Element {
+            tag,
+            body,
+            whole: &bytes[..header + len],
+        })
     }
 
     pub(crate) fn expect(&mut self, tag: u8) -> Option<Element<'a>> {

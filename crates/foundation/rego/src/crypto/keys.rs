@@ -262,9 +262,12 @@ impl PublicKey {
             (Self::Rsa(key), Scheme::RsaPss(hash)) => key.verify(pss(hash), &digest(hash, text), signature).is_ok(),
             (Self::Ec(curve, point), Scheme::Ecdsa(hash)) => verify_ec(*curve, point, hash, text, signature),
             (Self::Ed25519(key), Scheme::EdDsa) => {
-                let key = <&[u8; 32]>::try_from(&key[..]).ok().and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(k).ok());
+                let key = <&[u8; 32]>::try_from(&key[..])
+                    .ok()
+                    .and_then(|k| ed25519_dalek::VerifyingKey::from_bytes(k).ok());
                 let signature = ed25519_dalek::Signature::from_slice(signature).ok();
-                key.zip(signature).is_some_and(|(key, signature)| key.verify(text, &signature).is_ok())
+                key.zip(signature)
+                    .is_some_and(|(key, signature)| key.verify(text, &signature).is_ok())
             }
             (Self::Secret(key), Scheme::Hmac(hash)) => same(&hmac(hash, key, text), signature),
             _ => false,
@@ -279,7 +282,8 @@ fn verify_ec(curve: Curve, point: &[u8], hash: Hash, text: &[u8], signature: &[u
         ($curve:ident) => {{
             let key = $curve::ecdsa::VerifyingKey::from_sec1_bytes(point).ok();
             let signature = $curve::ecdsa::Signature::from_slice(signature).ok();
-            key.zip(signature).is_some_and(|(key, signature)| key.verify_prehash(&hashed, &signature).is_ok())
+            key.zip(signature)
+                .is_some_and(|(key, signature)| key.verify_prehash(&hashed, &signature).is_ok())
         }};
     }
     match curve {
@@ -388,20 +392,27 @@ impl PrivateKey {
         parts.unsigned()?;
         let mut number = || parts.unsigned().map(BigUint::from_bytes_be);
         let (n, e, d, p, q) = (number()?, number()?, number()?, number()?, number()?);
-        Some(Self::Rsa(Box::new(RsaPrivateKey::from_components(n, e, d, vec![p, q]).ok()?)))
+        Some(Self::Rsa(Box::new(
+            RsaPrivateKey::from_components(n, e, d, vec![p, q]).ok()?,
+        )))
     }
 
     pub(crate) fn sign(&self, scheme: Scheme, text: &[u8], host: &dyn Host) -> Option<Vec<u8>> {
         match (self, scheme) {
             (Self::Secret(key), Scheme::Hmac(hash)) => Some(hmac(hash, key, text)),
             (Self::Rsa(key), Scheme::RsaPkcs1(hash)) => key.sign(pkcs1(hash), &digest(hash, text)).ok(),
-            (Self::Rsa(key), Scheme::RsaPss(hash)) => {
-                key.sign_with_rng(&mut HostRandom(host), pss(hash), &digest(hash, text)).ok()
-            }
+            (Self::Rsa(key), Scheme::RsaPss(hash)) => key
+                .sign_with_rng(&mut HostRandom(host), pss(hash), &digest(hash, text))
+                .ok(),
             (Self::Ec(curve, key), Scheme::Ecdsa(hash)) => sign_ec(*curve, key, hash, text),
             (Self::Ed25519(key), Scheme::EdDsa) => {
                 let key = <&[u8; 32]>::try_from(key.get(..32)?).ok()?;
-                Some(ed25519_dalek::SigningKey::from_bytes(key).sign(text).to_bytes().to_vec())
+                Some(
+                    ed25519_dalek::SigningKey::from_bytes(key)
+                        .sign(text)
+                        .to_bytes()
+                        .to_vec(),
+                )
             }
             _ => None,
         }
@@ -435,14 +446,21 @@ impl PrivateKey {
                 let mut digits = vec![0; curve.size().saturating_sub(key.len())];
                 digits.extend(key);
                 Some(Value::record([
-                    ("kty", "EC".into()), ("crv", curve.name().into()), ("x", text(x)), ("y", text(y)), ("d", text(&digits)),
+                    ("kty", "EC".into()),
+                    ("crv", curve.name().into()),
+                    ("x", text(x)),
+                    ("y", text(y)),
+                    ("d", text(&digits)),
                 ]))
             }
             Self::Ed25519(key) => {
                 let secret = <&[u8; 32]>::try_from(key.get(..32)?).ok()?;
                 let public = ed25519_dalek::SigningKey::from_bytes(secret).verifying_key().to_bytes();
                 Some(Value::record([
-                    ("kty", "OKP".into()), ("crv", "Ed25519".into()), ("x", text(&public)), ("d", text(secret)),
+                    ("kty", "OKP".into()),
+                    ("crv", "Ed25519".into()),
+                    ("x", text(&public)),
+                    ("d", text(secret)),
                 ]))
             }
             Self::Secret(key) => Some(Value::record([("kty", "oct".into()), ("k", text(key))])),
@@ -473,7 +491,9 @@ impl PrivateKey {
             (Self::Ed25519(key), PublicKey::Ed25519(public)) => key
                 .get(..32)
                 .and_then(|key| <&[u8; 32]>::try_from(key).ok())
-                .is_some_and(|key| ed25519_dalek::SigningKey::from_bytes(key).verifying_key().as_bytes()[..] == public[..]),
+                .is_some_and(|key| {
+                    ed25519_dalek::SigningKey::from_bytes(key).verifying_key().as_bytes()[..] == public[..]
+                }),
             _ => false,
         }
     }

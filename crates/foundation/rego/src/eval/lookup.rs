@@ -32,14 +32,22 @@ impl<'p> Machine<'p> {
             return Ok(Single::Many);
         }
         let found = match &reference.root {
-            Root::Input => self.context().input.as_ref().and_then(|value| self.descend(value, &reference.path)).cloned(),
+            Root::Input => self
+                .context()
+                .input
+                .as_ref()
+                .and_then(|value| self.descend(value, &reference.path))
+                .cloned(),
             Root::Term(crate::plan::Term::Slot(slot)) => self.descend(self.slot(*slot), &reference.path).cloned(),
             Root::Term(term) => self.descend(&self.term(term), &reference.path).cloned(),
             Root::Data => match reference.shortcut {
                 Shortcut::Base => self.descend_base(&self.context().data, &reference.path).cloned(),
                 Shortcut::Group(group, len) if self.context().masked.is_empty() => {
                     let value = self.group(group)?;
-                    value.as_ref().and_then(|value| self.descend(value, &reference.path[len as usize..])).cloned()
+                    value
+                        .as_ref()
+                        .and_then(|value| self.descend(value, &reference.path[len as usize..]))
+                        .cloned()
                 }
                 _ => return Ok(Single::Many),
             },
@@ -67,7 +75,10 @@ impl<'p> Machine<'p> {
 
     /// Calls `next` for each value that a reference leads to.
     pub(super) fn each(&mut self, reference: &'p Reference, goal: &'p Goal, next: Next<'_, 'p>) -> Result<Flow> {
-        let walk = Walk { path: &reference.path, goal };
+        let walk = Walk {
+            path: &reference.path,
+            goal,
+        };
         match &reference.root {
             Root::Input => match self.context().input.clone() {
                 Some(value) => self.walk_value(&value, walk, next),
@@ -82,8 +93,17 @@ impl<'p> Machine<'p> {
                 match reference.shortcut {
                     Shortcut::Base => self.walk_value(&data, walk, next),
                     Shortcut::Group(group, len) if self.context().masked.is_empty() => {
-                        let Some(value) = self.group(group)? else { return Ok(Flow::More) };
-                        self.walk_value(&value, Walk { path: &walk.path[len as usize..], goal }, next)
+                        let Some(value) = self.group(group)? else {
+                            return Ok(Flow::More);
+                        };
+                        self.walk_value(
+                            &value,
+                            Walk {
+                                path: &walk.path[len as usize..],
+                                goal,
+                            },
+                            next,
+                        )
                     }
                     _ => self.walk_node(ROOT, Some(&data), walk, next),
                 }
@@ -92,7 +112,11 @@ impl<'p> Machine<'p> {
     }
 
     fn arrive(&mut self, value: &Value, goal: &'p Goal, next: Next<'_, 'p>) -> Result<Flow> {
-        if self.reached(goal, value) { next(self) } else { Ok(Flow::More) }
+        if self.reached(goal, value) {
+            next(self)
+        } else {
+            Ok(Flow::More)
+        }
     }
 
     fn walk_value(&mut self, value: &Value, walk: Walk<'p>, next: Next<'_, 'p>) -> Result<Flow> {
@@ -112,7 +136,11 @@ impl<'p> Machine<'p> {
         };
         let mut visit = |machine: &mut Self, key: &Value, child: &Value| -> Result<Flow> {
             machine.tick()?;
-            if machine.matches(pattern, key) { machine.walk_value(child, rest, next) } else { Ok(Flow::More) }
+            if machine.matches(pattern, key) {
+                machine.walk_value(child, rest, next)
+            } else {
+                Ok(Flow::More)
+            }
         };
         match value {
             Value::Array(items) => {
@@ -233,7 +261,9 @@ impl<'p> Machine<'p> {
         let child_base = base.and_then(|value| value.child(first)).cloned();
         match shape.children.get(first) {
             Some(child) => self.document_under(*child, child_base.as_ref(), rest),
-            None => Ok(child_base.and_then(|value| rest.iter().try_fold(&value, |value, key| value.child(key)).cloned())),
+            None => {
+                Ok(child_base.and_then(|value| rest.iter().try_fold(&value, |value, key| value.child(key)).cloned()))
+            }
         }
     }
 

@@ -70,7 +70,9 @@ impl<'p> Machine<'p> {
     }
 
     fn put_at(&self, old: Option<Value>, path: &[Value], value: Value, place: Place) -> Result<Value> {
-        let Some((first, rest)) = path.split_first() else { return Ok(value) };
+        let Some((first, rest)) = path.split_first() else {
+            return Ok(value);
+        };
         let mut object = match old {
             Some(Value::Object(object)) => (*object).clone(),
             None | Some(Value::Null) => Object::default(),
@@ -87,7 +89,9 @@ impl<'p> Machine<'p> {
 
 /// Puts a value at a path of `input`; what is no object on the way gives place to one.
 fn put_over(old: Option<Value>, path: &[Value], value: Value) -> Value {
-    let Some((first, rest)) = path.split_first() else { return value };
+    let Some((first, rest)) = path.split_first() else {
+        return value;
+    };
     let mut object = match old {
         Some(Value::Object(object)) => (*object).clone(),
         _ => Object::default(),

@@ -19,9 +19,11 @@ impl Document {
         match self {
             Self::Leaf(value) => value,
             Self::Set(items) => items.into_iter().collect::<Set>().into(),
-            Self::Object(entries) => {
-                entries.into_iter().map(|(key, value)| (key, value.finish())).collect::<Object>().into()
-            }
+            Self::Object(entries) => entries
+                .into_iter()
+                .map(|(key, value)| (key, value.finish()))
+                .collect::<Object>()
+                .into(),
         }
     }
 }
@@ -64,7 +66,9 @@ impl<'p> Machine<'p> {
         let mut found: Option<Value> = None;
         for number in self.candidates(group, args) {
             let rule = &group.rules[number as usize];
-            let Some(value) = self.alternatives(group, rule, args)? else { continue };
+            let Some(value) = self.alternatives(group, rule, args)? else {
+                continue;
+            };
             match &found {
                 Some(before) if *before != value => return Err(self.outputs_conflict(group, rule)),
                 _ => found = Some(value),
@@ -102,12 +106,19 @@ impl<'p> Machine<'p> {
     }
 
     fn branch(&mut self, group: &'p Group, rule: &'p Rule, args: &[Value]) -> Result<Option<Value>> {
-        let Outcome::Value(result) = &rule.result else { return Ok(None) };
+        let Outcome::Value(result) = &rule.result else {
+            return Ok(None);
+        };
         let constant = matches!(result, Term::Const(_));
         let mut found: Option<Value> = None;
         self.rules.push(rule.id);
         let outcome = self.with_frame(rule.slots, |machine| {
-            if !rule.args.iter().zip(args).all(|(pattern, arg)| machine.matches(pattern, arg)) {
+            if !rule
+                .args
+                .iter()
+                .zip(args)
+                .all(|(pattern, arg)| machine.matches(pattern, arg))
+            {
                 return Ok(Flow::More);
             }
             machine.run(&rule.body, &mut |machine| {
@@ -125,15 +136,22 @@ impl<'p> Machine<'p> {
     }
 
     fn partial(&mut self, group: &'p Group) -> Result<Value> {
-        let mut document =
-            if group.set { Document::Set(BTreeSet::new()) } else { Document::Object(BTreeMap::new()) };
+        let mut document = if group.set {
+            Document::Set(BTreeSet::new())
+        } else {
+            Document::Object(BTreeMap::new())
+        };
         for number in self.candidates(group, &[]) {
             let rule = &group.rules[number as usize];
             self.rules.push(rule.id);
             let outcome = self.with_frame(rule.slots, |machine| {
                 machine.run(&rule.body, &mut |machine| {
                     machine.made(1)?;
-                    if machine.put(&mut document, rule) { Ok(Flow::More) } else { Err(machine.partial_conflict(rule)) }
+                    if machine.put(&mut document, rule) {
+                        Ok(Flow::More)
+                    } else {
+                        Err(machine.partial_conflict(rule))
+                    }
                 })
             });
             self.rules.pop();
@@ -155,13 +173,17 @@ impl<'p> Machine<'p> {
         };
         for step in steps {
             let Document::Object(entries) = at else { return false };
-            at = entries.entry(self.term(step)).or_insert_with(|| Document::Object(BTreeMap::new()));
+            at = entries
+                .entry(self.term(step))
+                .or_insert_with(|| Document::Object(BTreeMap::new()));
         }
         match (&rule.result, last) {
             (Outcome::Member(member), last) => {
                 if let Some(last) = last {
                     let Document::Object(entries) = at else { return false };
-                    at = entries.entry(self.term(last)).or_insert_with(|| Document::Set(BTreeSet::new()));
+                    at = entries
+                        .entry(self.term(last))
+                        .or_insert_with(|| Document::Set(BTreeSet::new()));
                 }
                 let Document::Set(items) = at else { return false };
                 items.insert(self.term(member));

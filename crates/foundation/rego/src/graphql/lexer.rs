@@ -33,7 +33,11 @@ impl Token {
             Kind::String => "String",
             Kind::Block => "BlockString",
         };
-        if self.value.is_empty() { kind.to_owned() } else { format!("{kind} {:?}", self.value) }
+        if self.value.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind} {:?}", self.value)
+        }
     }
 }
 
@@ -46,13 +50,22 @@ struct Lexer<'a> {
 }
 
 pub(super) fn lex(text: &str) -> Result<Vec<Token>, Problem> {
-    let mut lexer = Lexer { rest: text, row: 1, col: 1 };
+    let mut lexer = Lexer {
+        rest: text,
+        row: 1,
+        col: 1,
+    };
     let mut out = Vec::new();
     loop {
         lexer.skip();
         let (row, col) = (lexer.row, lexer.col);
         let Some(c) = lexer.rest.chars().next() else {
-            out.push(Token { kind: Kind::End, value: String::new(), row, col });
+            out.push(Token {
+                kind: Kind::End,
+                value: String::new(),
+                row,
+                col,
+            });
             return Ok(out);
         };
         let token = |kind, value: String| Token { kind, value, row, col };
@@ -60,7 +73,10 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, Problem> {
             lexer.advance(symbol.len());
             out.push(token(Kind::Symbol(symbol), String::new()));
         } else if c.is_ascii_alphabetic() || c == '_' {
-            let len = lexer.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(lexer.rest.len());
+            let len = lexer
+                .rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(lexer.rest.len());
             let word = lexer.advance(len);
             out.push(token(Kind::Name, word));
         } else if c.is_ascii_digit() || c == '-' {
@@ -68,9 +84,17 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, Problem> {
             let len = lexer.rest.find(|c| !is_number(c)).unwrap_or(lexer.rest.len());
             let number = lexer.advance(len);
             if crate::value::Number::parse(&number).is_none() {
-                return Err(Problem { message: format!("Invalid number, unexpected {number:?}"), row, col });
+                return Err(Problem {
+                    message: format!("Invalid number, unexpected {number:?}"),
+                    row,
+                    col,
+                });
             }
-            let kind = if number.contains(['.', 'e', 'E']) { Kind::Float } else { Kind::Int };
+            let kind = if number.contains(['.', 'e', 'E']) {
+                Kind::Float
+            } else {
+                Kind::Int
+            };
             out.push(token(kind, number));
         } else if lexer.rest.starts_with("\"\"\"") {
             let value = lexer.block()?;
@@ -78,9 +102,18 @@ pub(super) fn lex(text: &str) -> Result<Vec<Token>, Problem> {
         } else if c == '"' {
             let value = lexer.string()?;
             // Its place is that of its first character.
-            out.push(Token { kind: Kind::String, value, row, col: col + 1 });
+            out.push(Token {
+                kind: Kind::String,
+                value,
+                row,
+                col: col + 1,
+            });
         } else {
-            return Err(Problem { message: format!("Cannot parse the unexpected character {:?}.", c.to_string()), row, col });
+            return Err(Problem {
+                message: format!("Cannot parse the unexpected character {:?}.", c.to_string()),
+                row,
+                col,
+            });
         }
     }
 }
@@ -102,7 +135,10 @@ impl Lexer<'_> {
 
     fn skip(&mut self) {
         loop {
-            let len = self.rest.find(|c: char| !c.is_whitespace() && c != ',' && c != '\u{feff}').unwrap_or(self.rest.len());
+            let len = self
+                .rest
+                .find(|c: char| !c.is_whitespace() && c != ',' && c != '\u{feff}')
+                .unwrap_or(self.rest.len());
             self.advance(len);
             if !self.rest.starts_with('#') {
                 return;
@@ -114,11 +150,20 @@ impl Lexer<'_> {
 
     fn string(&mut self) -> Result<String, Problem> {
         let (row, col) = (self.row, self.col);
-        let fail = |message: &str| Problem { message: message.to_owned(), row, col };
+        let fail = |message: &str| Problem {
+            message: message.to_owned(),
+            row,
+            col,
+        };
         self.advance(1);
         let mut out = String::new();
         loop {
-            let c = self.rest.chars().next().filter(|c| *c != '\n').ok_or_else(|| fail("Unterminated string."))?;
+            let c = self
+                .rest
+                .chars()
+                .next()
+                .filter(|c| *c != '\n')
+                .ok_or_else(|| fail("Unterminated string."))?;
             self.advance(c.len_utf8());
             match c {
                 '"' => return Ok(out),
@@ -161,7 +206,11 @@ impl Lexer<'_> {
                 continue;
             }
             let Some(c) = self.rest.chars().next() else {
-                return Err(Problem { message: "Unterminated string.".to_owned(), row, col });
+                return Err(Problem {
+                    message: "Unterminated string.".to_owned(),
+                    row,
+                    col,
+                });
             };
             self.advance(c.len_utf8());
             if c != '\r' {
@@ -176,11 +225,23 @@ fn dedent(raw: &str) -> String {
     let lines: Vec<&str> = raw.split('\n').collect();
     let blank = |line: &str| line.chars().all(|c| matches!(c, ' ' | '\t'));
     let indent = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
-    let common = lines.iter().skip(1).filter(|line| !blank(line)).map(|line| indent(line)).min().unwrap_or(0);
+    let common = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !blank(line))
+        .map(|line| indent(line))
+        .min()
+        .unwrap_or(0);
     let lines: Vec<&str> = lines
         .iter()
         .enumerate()
-        .map(|(i, line)| if i == 0 { line } else { line.get(common.min(line.len())..).unwrap_or("") })
+        .map(|(i, line)| {
+            if i == 0 {
+                line
+            } else {
+                line.get(common.min(line.len())..).unwrap_or("")
+            }
+        })
         .collect();
     let first = lines.iter().position(|line| !blank(line)).unwrap_or(lines.len());
     let last = lines.iter().rposition(|line| !blank(line)).map_or(first, |i| i + 1);

@@ -18,14 +18,34 @@ struct Parser {
 
 /// Where a directive may stand.
 const LOCATIONS: [&str; 19] = [
-    "QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_DEFINITION", "FRAGMENT_SPREAD", "INLINE_FRAGMENT",
-    "VARIABLE_DEFINITION", "SCHEMA", "SCALAR", "OBJECT", "FIELD_DEFINITION", "ARGUMENT_DEFINITION", "INTERFACE",
-    "UNION", "ENUM", "ENUM_VALUE", "INPUT_OBJECT", "INPUT_FIELD_DEFINITION",
+    "QUERY",
+    "MUTATION",
+    "SUBSCRIPTION",
+    "FIELD",
+    "FRAGMENT_DEFINITION",
+    "FRAGMENT_SPREAD",
+    "INLINE_FRAGMENT",
+    "VARIABLE_DEFINITION",
+    "SCHEMA",
+    "SCALAR",
+    "OBJECT",
+    "FIELD_DEFINITION",
+    "ARGUMENT_DEFINITION",
+    "INTERFACE",
+    "UNION",
+    "ENUM",
+    "ENUM_VALUE",
+    "INPUT_OBJECT",
+    "INPUT_FIELD_DEFINITION",
 ];
 
 /// Reads a query document.
 pub(crate) fn query(text: &str) -> Result<Value> {
-    let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: lex(text)?,
+        at: 0,
+        depth: 0,
+    };
     let (mut operations, mut fragments) = (Vec::new(), Vec::new());
     while parser.peek().kind != Kind::End {
         match (parser.peek().kind, &*parser.peek().value) {
@@ -36,12 +56,19 @@ pub(crate) fn query(text: &str) -> Result<Value> {
             _ => return Err(parser.unexpected()),
         }
     }
-    Ok(Value::record([("Operations", operations.into()), ("Fragments", fragments.into())]))
+    Ok(Value::record([
+        ("Operations", operations.into()),
+        ("Fragments", fragments.into()),
+    ]))
 }
 
 /// Reads a schema document.
 pub(crate) fn schema(text: &str) -> Result<Value> {
-    let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: lex(text)?,
+        at: 0,
+        depth: 0,
+    };
     let mut parts: [(&str, Vec<Value>); 5] = [
         ("Schema", Vec::new()),
         ("SchemaExtension", Vec::new()),
@@ -85,7 +112,9 @@ pub(crate) fn schema(text: &str) -> Result<Value> {
             }
         }
     }
-    Ok(Value::record(parts.into_iter().map(|(name, nodes)| (name, nodes.into()))))
+    Ok(Value::record(
+        parts.into_iter().map(|(name, nodes)| (name, nodes.into())),
+    ))
 }
 
 fn node(position: Value, fields: Fields) -> Value {
@@ -110,7 +139,11 @@ impl Parser {
 
     fn error(&self, message: String) -> Problem {
         let token = self.peek();
-        Problem { message, row: token.row, col: token.col }
+        Problem {
+            message,
+            row: token.row,
+            col: token.col,
+        }
     }
 
     fn unexpected(&self) -> Problem {
@@ -176,7 +209,10 @@ impl Parser {
             items.push(read(self)?);
         }
         if items.is_empty() {
-            return Err(self.error(format!("expected at least one definition, found {}", self.peek().shown())));
+            return Err(self.error(format!(
+                "expected at least one definition, found {}",
+                self.peek().shown()
+            )));
         }
         self.expect(close)?;
         Ok(items.into())
@@ -283,7 +319,11 @@ impl Parser {
         while self.is("@") {
             let position = self.position();
             self.bump();
-            let fields = vec![("Name", self.name()?), ("Arguments", self.arguments()?), ("Location", "".into())];
+            let fields = vec![
+                ("Name", self.name()?),
+                ("Arguments", self.arguments()?),
+                ("Location", "".into()),
+            ];
             out.push(node(position, fields));
         }
         Ok(out.into())
@@ -350,13 +390,20 @@ impl Parser {
     }
 
     fn description(&mut self) -> String {
-        if matches!(self.peek().kind, Kind::String | Kind::Block) { self.bump().value } else { String::new() }
+        if matches!(self.peek().kind, Kind::String | Kind::Block) {
+            self.bump().value
+        } else {
+            String::new()
+        }
     }
 
     fn operation_types(&mut self) -> Result<Value> {
         self.some("{", "}", |p| {
             let position = p.position();
-            if !["query", "mutation", "subscription"].iter().any(|word| p.is_keyword(word)) {
+            if !["query", "mutation", "subscription"]
+                .iter()
+                .any(|word| p.is_keyword(word))
+            {
                 return Err(p.unexpected());
             }
             let operation = p.name()?;
@@ -385,7 +432,14 @@ impl Parser {
         if empty(&directives) && empty(&types) {
             return Err(self.unexpected());
         }
-        Ok(node(position, vec![("Description", "".into()), ("Directives", directives), ("OperationTypes", types)]))
+        Ok(node(
+            position,
+            vec![
+                ("Description", "".into()),
+                ("Directives", directives),
+                ("OperationTypes", types),
+            ],
+        ))
     }
 
     fn definition(&mut self, description: String, extension: bool) -> Result<Value> {

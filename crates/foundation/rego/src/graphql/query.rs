@@ -21,7 +21,10 @@ struct Checker<'a> {
 pub(crate) fn validate(schema: &Schema, document: &Value) -> Result<(), Problem> {
     let mut checker = Checker {
         schema,
-        fragments: list(document, "Fragments").iter().map(|node| (text(node, "Name"), node)).collect(),
+        fragments: list(document, "Fragments")
+            .iter()
+            .map(|node| (text(node, "Name"), node))
+            .collect(),
         problems: Vec::new(),
         variables: BTreeMap::new(),
         used: BTreeSet::new(),
@@ -43,7 +46,10 @@ impl<'a> Checker<'a> {
         for operation in operations {
             let name = text(operation, "Name");
             if name.is_empty() && operations.len() > 1 {
-                self.fail(operation, "This anonymous operation must be the only defined operation.");
+                self.fail(
+                    operation,
+                    "This anonymous operation must be the only defined operation.",
+                );
             }
             if !name.is_empty() && !names.insert(name) {
                 self.fail(operation, format!("There can be only one operation named {name:?}."));
@@ -81,7 +87,10 @@ impl<'a> Checker<'a> {
             match self.schema.get(type_name(type_node)) {
                 None => self.fail(variable, format!("Unknown type {:?}.", type_name(type_node))),
                 Some(definition) if !definition.is_input() => {
-                    let message = format!("Variable \"${name}\" cannot be non-input type \"{}\".", type_text(type_node));
+                    let message = format!(
+                        "Variable \"${name}\" cannot be non-input type \"{}\".",
+                        type_text(type_node)
+                    );
                     self.fail(variable, message);
                 }
                 Some(_) => {
@@ -135,7 +144,11 @@ impl<'a> Checker<'a> {
             Some(definition) => {
                 self.undefined_is_error = false;
                 let before = self.spread.clone();
-                self.selections(list(fragment, "SelectionSet"), definition, &mut vec![text(fragment, "Name")]);
+                self.selections(
+                    list(fragment, "SelectionSet"),
+                    definition,
+                    &mut vec![text(fragment, "Name")],
+                );
                 self.spread = before;
                 self.undefined_is_error = true;
             }
@@ -173,9 +186,16 @@ impl<'a> Checker<'a> {
         let Some(definition) = definition else {
             return self.fail(field, format!("Cannot query field {name:?} on type {parent_name:?}."));
         };
-        self.arguments(field, definition, &format!("Field {name:?}"), &format!("{parent_name}.{name}"));
+        self.arguments(
+            field,
+            definition,
+            &format!("Field {name:?}"),
+            &format!("{parent_name}.{name}"),
+        );
         let type_node = get(definition, "Type").unwrap_or(&Value::Null);
-        let Some(target) = self.schema.get(type_name(type_node)) else { return };
+        let Some(target) = self.schema.get(type_name(type_node)) else {
+            return;
+        };
         let selections = list(field, "SelectionSet");
         if target.is_composite() && selections.is_empty() {
             let message = format!(
@@ -204,7 +224,10 @@ impl<'a> Checker<'a> {
             return self.fail(node, format!("Unknown type {condition:?}."));
         };
         if !target.is_composite() {
-            return self.fail(node, format!("Fragment cannot condition on non composite type {condition:?}."));
+            return self.fail(
+                node,
+                format!("Fragment cannot condition on non composite type {condition:?}."),
+            );
         }
         if !self.may_be(parent, target) {
             let message = format!(
@@ -227,7 +250,9 @@ impl<'a> Checker<'a> {
             return self.fail(node, format!("Cannot spread fragment {name:?} within itself."));
         }
         let condition = text(fragment, "TypeCondition");
-        let Some(target) = self.schema.get(condition) else { return };
+        let Some(target) = self.schema.get(condition) else {
+            return;
+        };
         if !self.may_be(parent, target) {
             let message = format!(
                 "Fragment {name:?} cannot be spread here as objects of type {:?} can never be of type {condition:?}.",
@@ -259,10 +284,16 @@ impl<'a> Checker<'a> {
             if !seen.insert(name) {
                 self.fail(argument, format!("There can be only one argument named {name:?}."));
             }
-            let wanted = list(definition, "Arguments").iter().find(|known| text(known, "Name") == name);
+            let wanted = list(definition, "Arguments")
+                .iter()
+                .find(|known| text(known, "Name") == name);
             match (wanted, get(argument, "Value")) {
                 (None, _) => {
-                    let on = if what.starts_with("Directive") { "directive" } else { "field" };
+                    let on = if what.starts_with("Directive") {
+                        "directive"
+                    } else {
+                        "field"
+                    };
                     self.fail(argument, format!("Unknown argument {name:?} on {on} {full:?}."));
                 }
                 (Some(wanted), Some(value)) => {
@@ -296,11 +327,17 @@ impl<'a> Checker<'a> {
                 self.fail(node, format!("Unknown directive \"@{name}\"."));
                 continue;
             };
-            if !list(definition, "Locations").iter().any(|known| known.as_str() == Some(location)) {
+            if !list(definition, "Locations")
+                .iter()
+                .any(|known| known.as_str() == Some(location))
+            {
                 self.fail(node, format!("Directive \"@{name}\" may not be used on {location}."));
             }
             if !seen.insert(name) && !flag(definition, "IsRepeatable") {
-                self.fail(node, format!("The directive \"@{name}\" can only be used once at this location."));
+                self.fail(
+                    node,
+                    format!("The directive \"@{name}\" can only be used once at this location."),
+                );
             }
             self.arguments(node, definition, &format!("Directive \"@{name}\""), &format!("@{name}"));
         }
@@ -311,14 +348,19 @@ impl<'a> Checker<'a> {
     }
 
     fn value_in(&mut self, value: &'a Value, type_node: &'a Value, has_default: bool) {
-        let kind = get(value, "Kind").and_then(|kind| kind.as_number()?.as_i64()).unwrap_or(6);
+        let kind = get(value, "Kind")
+            .and_then(|kind| kind.as_number()?.as_i64())
+            .unwrap_or(6);
         let raw = text(value, "Raw");
         if kind == 0 {
             return self.variable(value, raw, type_node, has_default);
         }
         if kind == 6 {
             if flag(type_node, "NonNull") {
-                self.fail(value, format!("Expected value of type \"{}\", found null.", type_text(type_node)));
+                self.fail(
+                    value,
+                    format!("Expected value of type \"{}\", found null.", type_text(type_node)),
+                );
             }
             return;
         }
@@ -335,7 +377,9 @@ impl<'a> Checker<'a> {
             return;
         }
         let name = text(type_node, "NamedType");
-        let Some(definition) = self.schema.get(name) else { return };
+        let Some(definition) = self.schema.get(name) else {
+            return;
+        };
         let fits = match (&*definition.kind, name, kind) {
             ("SCALAR", "Int", 1) | ("SCALAR", "Float", 1 | 2) | ("SCALAR", "String", 3 | 4) => true,
             ("SCALAR", "Boolean", 5) | ("SCALAR", "ID", 1 | 3 | 4) => true,
@@ -343,7 +387,10 @@ impl<'a> Checker<'a> {
             ("SCALAR", _, _) => true,
             ("ENUM", _, 7) => {
                 if definition.values.iter().all(|known| text(known, "Name") != raw) {
-                    self.fail(value, format!("Value {raw:?} does not exist in \"{}\" enum.", type_text(type_node)));
+                    self.fail(
+                        value,
+                        format!("Value {raw:?} does not exist in \"{}\" enum.", type_text(type_node)),
+                    );
                 }
                 return;
             }
@@ -353,7 +400,10 @@ impl<'a> Checker<'a> {
         if !fits {
             let shown = shown(value);
             let message = match &*definition.kind {
-                "ENUM" => format!("Enum \"{}\" cannot represent non-enum value: {shown}.", type_text(type_node)),
+                "ENUM" => format!(
+                    "Enum \"{}\" cannot represent non-enum value: {shown}.",
+                    type_text(type_node)
+                ),
                 "INPUT_OBJECT" => format!("Expected value of type \"{}\", found {shown}.", type_text(type_node)),
                 _ => format!("{name} cannot represent value: {shown}"),
             };
@@ -367,7 +417,10 @@ impl<'a> Checker<'a> {
         for child in list(value, "Children") {
             let field_name = text(child, "Name");
             if !seen.insert(field_name) {
-                self.fail(child, format!("There can be only one input field named {field_name:?}."));
+                self.fail(
+                    child,
+                    format!("There can be only one input field named {field_name:?}."),
+                );
             }
             match (definition.field(field_name), get(child, "Value")) {
                 (None, _) => {
@@ -446,7 +499,9 @@ impl<'a> Checker<'a> {
                 }
             }
             for (field, parent) in fields {
-                let target = parent.field(text(field, "Name")).and_then(|definition| get(definition, "Type"));
+                let target = parent
+                    .field(text(field, "Name"))
+                    .and_then(|definition| get(definition, "Type"));
                 if let Some(target) = target.and_then(|node| self.schema.get(type_name(node)))
                     && !list(field, "SelectionSet").is_empty()
                 {
@@ -465,7 +520,10 @@ impl<'a> Checker<'a> {
     ) {
         for selection in selections {
             if get(selection, "Alias").is_some() {
-                found.entry(text(selection, "Alias")).or_default().push((selection, parent));
+                found
+                    .entry(text(selection, "Alias"))
+                    .or_default()
+                    .push((selection, parent));
                 continue;
             }
             let is_inline = get(selection, "TypeCondition").is_some() || get(selection, "SelectionSet").is_some();
@@ -497,7 +555,13 @@ fn compatible(have: &Value, want: &Value, defaulted: bool) -> bool {
 fn arguments_text(field: &Value) -> String {
     let mut all: Vec<String> = list(field, "Arguments")
         .iter()
-        .map(|argument| format!("{}:{}", text(argument, "Name"), get(argument, "Value").map(shown).unwrap_or_default()))
+        .map(|argument| {
+            format!(
+                "{}:{}",
+                text(argument, "Name"),
+                get(argument, "Value").map(shown).unwrap_or_default()
+            )
+        })
         .collect();
     all.sort();
     all.join(",")
@@ -510,7 +574,11 @@ fn shown(value: &Value) -> String {
             .iter()
             .map(|child| {
                 let inner = get(child, "Value").map(shown).unwrap_or_default();
-                if named { format!("{}:{inner}", text(child, "Name")) } else { inner }
+                if named {
+                    format!("{}:{inner}", text(child, "Name"))
+                } else {
+                    inner
+                }
             })
             .collect();
         all.join(",")

@@ -53,13 +53,22 @@ pub(crate) struct Definition {
 
 impl Definition {
     fn new(node: &Value) -> Self {
-        let mut out = Self { kind: text(node, "Kind").to_owned(), node: node.clone(), ..Self::default() };
+        let mut out = Self {
+            kind: text(node, "Kind").to_owned(),
+            node: node.clone(),
+            ..Self::default()
+        };
         out.extend(node);
         out
     }
 
     fn extend(&mut self, node: &Value) {
-        let names = |name: &str| list(node, name).iter().filter_map(|n| n.as_str().map(str::to_owned)).collect::<Vec<_>>();
+        let names = |name: &str| {
+            list(node, name)
+                .iter()
+                .filter_map(|n| n.as_str().map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
         self.directives.extend_from_slice(list(node, "Directives"));
         self.interfaces.extend(names("Interfaces"));
         self.fields.extend_from_slice(list(node, "Fields"));
@@ -96,7 +105,9 @@ impl Schema {
 
     /// The object types that a type may turn out to be.
     pub(super) fn possible(&self, name: &str) -> BTreeSet<&str> {
-        let Some(definition) = self.get(name) else { return BTreeSet::new() };
+        let Some(definition) = self.get(name) else {
+            return BTreeSet::new();
+        };
         match &*definition.kind {
             "UNION" => definition.types.iter().map(String::as_str).collect(),
             "INTERFACE" => self
@@ -105,7 +116,12 @@ impl Schema {
                 .filter(|(_, other)| other.kind == "OBJECT" && other.interfaces.iter().any(|i| i == name))
                 .map(|(other, _)| other.as_str())
                 .collect(),
-            _ => self.types.get_key_value(name).map(|(name, _)| name.as_str()).into_iter().collect(),
+            _ => self
+                .types
+                .get_key_value(name)
+                .map(|(name, _)| name.as_str())
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -114,7 +130,10 @@ impl Schema {
 pub(crate) fn validate(document: &Value) -> Result<Schema> {
     let prelude = super::parse_schema(PRELUDE)?;
     let mut schema = Schema::default();
-    for node in list(&prelude, "Definitions").iter().chain(list(document, "Definitions")) {
+    for node in list(&prelude, "Definitions")
+        .iter()
+        .chain(list(document, "Definitions"))
+    {
         let name = text(node, "Name");
         if schema.types.contains_key(name) {
             return Err(Problem::at(node, format!("Cannot redeclare type {name}.")));
@@ -129,8 +148,10 @@ pub(crate) fn validate(document: &Value) -> Result<Schema> {
         };
         let kind = text(node, "Kind");
         if known.kind != kind {
-            let message =
-                format!("Cannot extend type {name} because the base type is a {}, not {kind}.", known.kind);
+            let message = format!(
+                "Cannot extend type {name} because the base type is a {}, not {kind}.",
+                known.kind
+            );
             return Err(Problem::at(node, message));
         }
         known.extend(node);
@@ -152,9 +173,16 @@ pub(crate) fn validate(document: &Value) -> Result<Schema> {
         arguments(&schema, node)?;
     }
     if list(document, "Schema").is_empty() {
-        for (operation, name) in [("query", "Query"), ("mutation", "Mutation"), ("subscription", "Subscription")] {
+        for (operation, name) in [
+            ("query", "Query"),
+            ("mutation", "Mutation"),
+            ("subscription", "Subscription"),
+        ] {
             if schema.types.contains_key(name) {
-                schema.roots.entry(operation.to_owned()).or_insert_with(|| name.to_owned());
+                schema
+                    .roots
+                    .entry(operation.to_owned())
+                    .or_insert_with(|| name.to_owned());
             }
         }
     }
@@ -184,7 +212,8 @@ fn check_name(node: &Value) -> Result<()> {
     let name = text(node, "Name");
     // Positions of the prelude's own names would be no help, and the names are right.
     if name.starts_with("__") {
-        let message = format!("Name \"{name}\" must not begin with \"__\", which is reserved by GraphQL introspection.");
+        let message =
+            format!("Name \"{name}\" must not begin with \"__\", which is reserved by GraphQL introspection.");
         return Err(Problem::at(node, message));
     }
     Ok(())
@@ -192,7 +221,9 @@ fn check_name(node: &Value) -> Result<()> {
 
 fn known_type<'s>(schema: &'s Schema, node: &Value) -> Result<&'s Definition> {
     let name = get(node, "Type").map(type_name).unwrap_or_default();
-    schema.get(name).ok_or_else(|| Problem::at(node, format!("Undefined type {name}.")))
+    schema
+        .get(name)
+        .ok_or_else(|| Problem::at(node, format!("Undefined type {name}.")))
 }
 
 fn directives(schema: &Schema, used: &[Value], location: &str) -> Result<()> {
@@ -201,19 +232,36 @@ fn directives(schema: &Schema, used: &[Value], location: &str) -> Result<()> {
         let Some(definition) = schema.directives.get(name) else {
             return Err(Problem::at(node, format!("Undefined directive {name}.")));
         };
-        if !list(definition, "Locations").iter().any(|known| known.as_str() == Some(location)) {
-            return Err(Problem::at(node, format!("Directive {name} is not applicable on {location}.")));
+        if !list(definition, "Locations")
+            .iter()
+            .any(|known| known.as_str() == Some(location))
+        {
+            return Err(Problem::at(
+                node,
+                format!("Directive {name} is not applicable on {location}."),
+            ));
         }
         for argument in list(node, "Arguments") {
             let given = text(argument, "Name");
-            if !list(definition, "Arguments").iter().any(|known| text(known, "Name") == given) {
-                return Err(Problem::at(argument, format!("Undefined argument {given} for directive {name}.")));
+            if !list(definition, "Arguments")
+                .iter()
+                .any(|known| text(known, "Name") == given)
+            {
+                return Err(Problem::at(
+                    argument,
+                    format!("Undefined argument {given} for directive {name}."),
+                ));
             }
         }
         for wanted in list(definition, "Arguments") {
-            let required = get(wanted, "Type").is_some_and(|t| flag(t, "NonNull")) && get(wanted, "DefaultValue").is_none();
+            let required =
+                get(wanted, "Type").is_some_and(|t| flag(t, "NonNull")) && get(wanted, "DefaultValue").is_none();
             let argument = text(wanted, "Name");
-            if required && !list(node, "Arguments").iter().any(|given| text(given, "Name") == argument) {
+            if required
+                && !list(node, "Arguments")
+                    .iter()
+                    .any(|given| text(given, "Name") == argument)
+            {
                 let message = format!("Argument {argument} for directive {name} cannot be null.");
                 return Err(Problem::at(node, message));
             }
@@ -241,7 +289,9 @@ fn arguments(schema: &Schema, node: &Value) -> Result<()> {
 }
 
 fn definition(schema: &Schema, name: &str) -> Result<()> {
-    let Some(definition) = schema.get(name) else { return Ok(()) };
+    let Some(definition) = schema.get(name) else {
+        return Ok(());
+    };
     let node = &definition.node;
     let builtin = name.starts_with("__");
     let mut seen = BTreeSet::new();
@@ -259,11 +309,19 @@ fn definition(schema: &Schema, name: &str) -> Result<()> {
             _ => (kind.kind != "INPUT_OBJECT", "SCALAR, OBJECT, INTERFACE, UNION, ENUM"),
         };
         if !fits {
-            let message = format!("{} {}: field must be one of {what}.", definition.kind, text(field, "Name"));
+            let message = format!(
+                "{} {}: field must be one of {what}.",
+                definition.kind,
+                text(field, "Name")
+            );
             return Err(Problem::at(field, message));
         }
         arguments(schema, field)?;
-        let location = if definition.kind == "INPUT_OBJECT" { "INPUT_FIELD_DEFINITION" } else { "FIELD_DEFINITION" };
+        let location = if definition.kind == "INPUT_OBJECT" {
+            "INPUT_FIELD_DEFINITION"
+        } else {
+            "FIELD_DEFINITION"
+        };
         directives(schema, list(field, "Directives"), location)?;
     }
     for member in &definition.types {
@@ -285,7 +343,10 @@ fn definition(schema: &Schema, name: &str) -> Result<()> {
             return Err(Problem::at(node, message));
         }
         "ENUM" if definition.values.is_empty() => {
-            return Err(Problem::at(node, format!("ENUM {name}: must define one or more unique enum values.")));
+            return Err(Problem::at(
+                node,
+                format!("ENUM {name}: must define one or more unique enum values."),
+            ));
         }
         _ => {}
     }
@@ -311,7 +372,10 @@ fn implements(schema: &Schema, definition: &Definition, interface: &str) -> Resu
         return Err(Problem::at(node, format!("Undefined type {interface:?}.")));
     };
     if wanted.kind != "INTERFACE" {
-        return Err(Problem::at(node, format!("{interface:?} is a non interface type {}.", wanted.kind)));
+        return Err(Problem::at(
+            node,
+            format!("{interface:?} is a non interface type {}.", wanted.kind),
+        ));
     }
     for field in &wanted.fields {
         let field_name = text(field, "Name");
@@ -319,7 +383,9 @@ fn implements(schema: &Schema, definition: &Definition, interface: &str) -> Resu
             let message = format!("For {name} to implement {interface} it must have a field called {field_name}.");
             return Err(Problem::at(node, message));
         };
-        let (Some(have), Some(want)) = (get(own, "Type"), get(field, "Type")) else { continue };
+        let (Some(have), Some(want)) = (get(own, "Type"), get(field, "Type")) else {
+            continue;
+        };
         if !covariant(schema, want, have) {
             let message = format!(
                 "For {name} to implement {interface} the field {field_name} must have type {}.",
@@ -329,10 +395,11 @@ fn implements(schema: &Schema, definition: &Definition, interface: &str) -> Resu
         }
         for argument in list(field, "Arguments") {
             let argument_name = text(argument, "Name");
-            let found = list(own, "Arguments").iter().find(|other| text(other, "Name") == argument_name);
-            let same = found.is_some_and(|other| {
-                get(other, "Type").map(type_text) == get(argument, "Type").map(type_text)
-            });
+            let found = list(own, "Arguments")
+                .iter()
+                .find(|other| text(other, "Name") == argument_name);
+            let same =
+                found.is_some_and(|other| get(other, "Type").map(type_text) == get(argument, "Type").map(type_text));
             if !same {
                 let message = format!(
                     "For {name} to implement {interface} the field {field_name} must have the same arguments but it is missing {argument_name}."
@@ -361,7 +428,9 @@ fn covariant(schema: &Schema, want: &Value, have: &Value) -> bool {
             let (want, have) = (text(want, "NamedType"), text(have, "NamedType"));
             want == have
                 || schema.possible(want).contains(have)
-                || schema.get(have).is_some_and(|definition| definition.interfaces.iter().any(|i| i == want))
+                || schema
+                    .get(have)
+                    .is_some_and(|definition| definition.interfaces.iter().any(|i| i == want))
         }
     }
 }

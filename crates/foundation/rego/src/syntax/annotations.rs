@@ -31,9 +31,16 @@ pub(super) fn attach(module: &Module) -> Result<Vec<Annotation>, Error> {
 }
 
 fn read(module: &Module, block: &[(Span, Arc<str>)]) -> Result<Annotation, Error> {
-    let span = Span { end: block[block.len() - 1].0.end, ..block[0].0 };
+    let span = Span {
+        end: block[block.len() - 1].0.end,
+        ..block[0].0
+    };
     let fail = |message: String| {
-        let location = Location { file: module.file.clone(), row: span.row, col: span.col };
+        let location = Location {
+            file: module.file.clone(),
+            row: span.row,
+            col: span.col,
+        };
         Error::new(Code::Parse, message).at(location)
     };
     let yaml: String = block[1..]
@@ -48,8 +55,10 @@ fn read(module: &Module, block: &[(Span, Arc<str>)]) -> Result<Annotation, Error
     let serde_json::Value::Object(map) = json else {
         return Err(fail("METADATA must be a map of fields".to_owned()));
     };
-    let mut fields: BTreeMap<String, Value> =
-        map.iter().map(|(key, value)| (key.clone(), Value::from(value))).collect();
+    let mut fields: BTreeMap<String, Value> = map
+        .iter()
+        .map(|(key, value)| (key.clone(), Value::from(value)))
+        .collect();
     normalise(&mut fields);
 
     let last_row = block[block.len() - 1].0.row;
@@ -58,7 +67,11 @@ fn read(module: &Module, block: &[(Span, Arc<str>)]) -> Result<Annotation, Error
     let written = fields.get("scope").and_then(|s| s.as_str().map(str::to_owned));
     let scope = match written {
         Some(scope) if matches!(&*scope, "rule" | "document" | "package" | "subpackages") => scope,
-        Some(scope) => return Err(fail(format!("invalid scope {scope:?}, must be one of rule, document, package, subpackages"))),
+        Some(scope) => {
+            return Err(fail(format!(
+                "invalid scope {scope:?}, must be one of rule, document, package, subpackages"
+            )));
+        }
         None if package => "package".to_owned(),
         None if fields.get("entrypoint") == Some(&Value::Bool(true)) => "document".to_owned(),
         None => "rule".to_owned(),
@@ -71,7 +84,13 @@ fn read(module: &Module, block: &[(Span, Arc<str>)]) -> Result<Annotation, Error
     };
     fields.insert("scope".to_owned(), scope.as_str().into());
     let fields = Value::object(fields.into_iter().map(|(k, v)| (k.into(), v)));
-    Ok(Annotation { scope, fields, span, target_row, target_rule })
+    Ok(Annotation {
+        scope,
+        fields,
+        span,
+        target_row,
+        target_rule,
+    })
 }
 
 /// Short forms become the objects that they stand for.
@@ -97,9 +116,7 @@ fn normalise(fields: &mut BTreeMap<String, Value>) {
 /// `Jane Doe <jane@example.com>`.
 fn person(text: &str) -> Value {
     let (name, email) = match text.rsplit_once(' ') {
-        Some((name, last)) if last.starts_with('<') && last.ends_with('>') => {
-            (name.trim(), &last[1..last.len() - 1])
-        }
+        Some((name, last)) if last.starts_with('<') && last.ends_with('>') => (name.trim(), &last[1..last.len() - 1]),
         _ if text.starts_with('<') && text.ends_with('>') => ("", &text[1..text.len() - 1]),
         _ => (text.trim(), ""),
     };

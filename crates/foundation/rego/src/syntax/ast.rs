@@ -248,12 +248,8 @@ impl Term {
             TermKind::Bool(b) => Value::Bool(*b),
             TermKind::Number(n) => n.clone().into(),
             TermKind::String(s) => Value::String(s.clone()),
-            TermKind::Array(items) => {
-                Value::array(items.iter().map(Self::constant).collect::<Option<Vec<_>>>()?)
-            }
-            TermKind::Set(items) => {
-                Value::set(items.iter().map(Self::constant).collect::<Option<Vec<_>>>()?)
-            }
+            TermKind::Array(items) => Value::array(items.iter().map(Self::constant).collect::<Option<Vec<_>>>()?),
+            TermKind::Set(items) => Value::set(items.iter().map(Self::constant).collect::<Option<Vec<_>>>()?),
             TermKind::Object(entries) => {
                 let pair = |(k, v): &(Self, Self)| Some((k.constant()?, v.constant()?));
                 Value::object(entries.iter().map(pair).collect::<Option<Vec<_>>>()?)

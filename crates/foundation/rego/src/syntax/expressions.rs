@@ -6,7 +6,14 @@ use super::parser::{Parser, Result};
 
 /// Operators by rising strength, with the names of the built-ins that they stand for.
 const LEVELS: [&[(&str, &str)]; 5] = [
-    &[("==", "equal"), ("!=", "neq"), ("<", "lt"), (">", "gt"), ("<=", "lte"), (">=", "gte")],
+    &[
+        ("==", "equal"),
+        ("!=", "neq"),
+        ("<", "lt"),
+        (">", "gt"),
+        ("<=", "lte"),
+        (">=", "gte"),
+    ],
     &[("|", "or")],
     &[("&", "and")],
     &[("+", "plus"), ("-", "minus")],
@@ -19,12 +26,21 @@ pub(super) const ABOVE_BAR: usize = 2;
 pub(super) fn operator_call(name: &str, args: Vec<Term>, span: Span) -> Term {
     let operator = match name.split_once('.') {
         Some((head, rest)) => TermKind::Ref(
-            Box::new(Term { kind: TermKind::Var(head.into()), span }),
-            vec![Term { kind: TermKind::String(rest.into()), span }],
+            Box::new(Term {
+                kind: TermKind::Var(head.into()),
+                span,
+            }),
+            vec![Term {
+                kind: TermKind::String(rest.into()),
+                span,
+            }],
         ),
         None => TermKind::Var(name.into()),
     };
-    Term { kind: TermKind::Call(Box::new(Term { kind: operator, span }), args), span }
+    Term {
+        kind: TermKind::Call(Box::new(Term { kind: operator, span }), args),
+        span,
+    }
 }
 
 impl Parser<'_> {
@@ -68,7 +84,11 @@ impl Parser<'_> {
             LiteralKind::Expr(self.expression()?)
         };
         let with = self.with()?;
-        Ok(Literal { kind, with, span: self.since(start) })
+        Ok(Literal {
+            kind,
+            with,
+            span: self.since(start),
+        })
     }
 
     /// Any number of `with target as value`.
@@ -135,7 +155,12 @@ impl Parser<'_> {
         }
         let domain = self.level(0)?;
         let body = self.nested(Self::braced_body)?;
-        Ok(LiteralKind::Every { key, value, domain, body })
+        Ok(LiteralKind::Every {
+            key,
+            value,
+            domain,
+            body,
+        })
     }
 
     /// An expression, with `=` and `:=` at its top.
@@ -193,7 +218,9 @@ impl Parser<'_> {
         let start = self.peek().span;
         let mut left = self.level(level + 1)?;
         loop {
-            let Kind::Symbol(symbol) = self.peek().kind else { return Ok(left) };
+            let Kind::Symbol(symbol) = self.peek().kind else {
+                return Ok(left);
+            };
             let Some((_, name)) = operators.iter().find(|(s, _)| *s == symbol) else {
                 return Ok(left);
             };

@@ -11,7 +11,10 @@ pub(crate) fn module(module: &Module) -> Value {
     if !module.imports.is_empty() {
         let imports = module.imports.iter().map(|import| {
             let path = import.path.iter().map(term);
-            let path = Value::record([("type", "ref".into()), ("value", Value::array(path.collect::<Vec<_>>()))]);
+            let path = Value::record([
+                ("type", "ref".into()),
+                ("value", Value::array(path.collect::<Vec<_>>())),
+            ]);
             let mut fields = vec![("path", path)];
             if let Some(alias) = &import.alias {
                 fields.push(("alias", Value::String(alias.clone())));
@@ -33,9 +36,10 @@ fn term(term: &Term) -> Value {
     let many = |items: &[Term]| Value::array(items.iter().map(self::term).collect::<Vec<_>>());
     match &term.kind {
         TermKind::Var(name) => tagged("var", Value::String(name.clone())),
-        TermKind::Ref(head, path) => {
-            tagged("ref", Value::array(std::iter::once(&**head).chain(path).map(self::term).collect::<Vec<_>>()))
-        }
+        TermKind::Ref(head, path) => tagged(
+            "ref",
+            Value::array(std::iter::once(&**head).chain(path).map(self::term).collect::<Vec<_>>()),
+        ),
         TermKind::Array(items) => tagged("array", many(items)),
         TermKind::Set(items) => tagged("set", many(items)),
         TermKind::Call(operator, args) => {

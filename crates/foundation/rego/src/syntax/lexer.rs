@@ -54,14 +54,25 @@ struct Lexer<'a> {
 
 /// Longest first, so that `:=` is not `:` and `=`.
 const SYMBOLS: [&str; 24] = [
-    ":=", "==", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", ".", ",", ";",
-    ":", "(", ")", "[", "]", "{",
+    ":=", "==", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "&", "|", ".", ",", ";", ":", "(", ")", "[",
+    "]", "{",
 ];
 
 pub(super) fn lex(file: &Arc<str>, text: &str) -> Result<Lexed, Error> {
-    let mut lexer = Lexer { file, text, at: 0, row: 1, col: 1, comments: Vec::new(), template_depth: 0 };
+    let mut lexer = Lexer {
+        file,
+        text,
+        at: 0,
+        row: 1,
+        col: 1,
+        comments: Vec::new(),
+        template_depth: 0,
+    };
     let tokens = lexer.tokens(Until::End)?;
-    Ok(Lexed { tokens, comments: lexer.comments })
+    Ok(Lexed {
+        tokens,
+        comments: lexer.comments,
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,11 +104,20 @@ impl Lexer<'_> {
     }
 
     fn here(&self) -> Span {
-        Span { start: self.at as u32, end: self.at as u32, row: self.row, col: self.col }
+        Span {
+            start: self.at as u32,
+            end: self.at as u32,
+            row: self.row,
+            col: self.col,
+        }
     }
 
     fn error(&self, span: Span, message: impl Into<String>) -> Error {
-        let location = Location { file: self.file.clone(), row: span.row, col: span.col };
+        let location = Location {
+            file: self.file.clone(),
+            row: span.row,
+            col: span.col,
+        };
         Error::new(Code::Parse, message).at(location)
     }
 
@@ -127,7 +147,15 @@ impl Lexer<'_> {
                 }
             };
             let end = kind == Kind::End;
-            tokens.push(Token { kind, span: Span { end: self.at as u32, ..start }, spaced, fresh_line });
+            tokens.push(Token {
+                kind,
+                span: Span {
+                    end: self.at as u32,
+                    ..start
+                },
+                spaced,
+                fresh_line,
+            });
             if end {
                 return Ok(tokens);
             }
@@ -142,7 +170,13 @@ impl Lexer<'_> {
                 let (bytes, text) = (line.len(), Arc::from(line[1..].trim_end_matches('\r')));
                 self.col += line.chars().count() as u32;
                 self.at += bytes;
-                self.comments.push((Span { end: self.at as u32, ..start }, text));
+                self.comments.push((
+                    Span {
+                        end: self.at as u32,
+                        ..start
+                    },
+                    text,
+                ));
             } else if c.is_whitespace() || c == '\u{feff}' {
                 self.advance();
             } else {
@@ -257,9 +291,7 @@ impl Lexer<'_> {
                     None
                 };
                 let code = match low {
-                    Some(low) if (0xdc00..0xe000).contains(&low) => {
-                        0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)
-                    }
+                    Some(low) if (0xdc00..0xe000).contains(&low) => 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00),
                     _ => high,
                 };
                 char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)

@@ -80,7 +80,10 @@ pub(crate) fn parse_term(text: &str) -> std::result::Result<Term, Errors> {
 
 fn check_length(text: &str) -> Result<()> {
     if text.len() > TEXT_LEN_MAX {
-        return Err(Error::new(Code::Parse, format!("text is longer than {TEXT_LEN_MAX} bytes")));
+        return Err(Error::new(
+            Code::Parse,
+            format!("text is longer than {TEXT_LEN_MAX} bytes"),
+        ));
     }
     Ok(())
 }
@@ -89,7 +92,16 @@ impl<'a> Parser<'a> {
     pub(super) fn new(file: &'a Arc<str>, tokens: &'a [Token], version: Version) -> Self {
         let keywords = [version == Version::V1; 4];
         let reads_left = tokens.len().saturating_mul(READS_PER_TOKEN_MAX).saturating_add(1000);
-        Self { file, tokens, at: 0, version, keywords, wildcards: 0, depth: 0, reads_left }
+        Self {
+            file,
+            tokens,
+            at: 0,
+            version,
+            keywords,
+            wildcards: 0,
+            depth: 0,
+            reads_left,
+        }
     }
 
     pub(super) fn peek(&self) -> &'a Token {
@@ -108,11 +120,17 @@ impl<'a> Parser<'a> {
 
     /// The end of the last token read.
     pub(super) fn last_end(&self) -> u32 {
-        self.at.checked_sub(1).and_then(|i| self.tokens.get(i)).map_or(0, |t| t.span.end)
+        self.at
+            .checked_sub(1)
+            .and_then(|i| self.tokens.get(i))
+            .map_or(0, |t| t.span.end)
     }
 
     pub(super) fn since(&self, start: Span) -> Span {
-        Span { end: self.last_end().max(start.start), ..start }
+        Span {
+            end: self.last_end().max(start.start),
+            ..start
+        }
     }
 
     pub(super) fn is_symbol(&self, symbol: &str) -> bool {
@@ -126,7 +144,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect(&mut self, symbol: &'static str) -> Result<()> {
-        if self.eat(symbol) { Ok(()) } else { Err(self.unexpected(&format!("expected {symbol}"))) }
+        if self.eat(symbol) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("expected {symbol}")))
+        }
     }
 
     fn in_force(&self, word: &str) -> bool {
@@ -162,7 +184,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn error(&self, span: Span, message: impl Into<String>) -> Error {
-        let location = Location { file: self.file.clone(), row: span.row, col: span.col };
+        let location = Location {
+            file: self.file.clone(),
+            row: span.row,
+            col: span.col,
+        };
         Error::new(Code::Parse, message).at(location)
     }
 
@@ -264,7 +290,10 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("expected ident"));
         }
         self.bump();
-        let head = Term { kind: TermKind::Var(name.clone()), span: token.span };
+        let head = Term {
+            kind: TermKind::Var(name.clone()),
+            span: token.span,
+        };
         let head = self.reference(head)?;
         Ok(match head.kind {
             TermKind::Ref(first, mut path) => {
@@ -280,9 +309,8 @@ impl<'a> Parser<'a> {
         let path = self.path()?;
         let root = path[0].as_var().cloned().unwrap_or_default();
         if !matches!(&*root, "data" | "input" | "future" | "rego") {
-            let message = format!(
-                "unexpected import path, must begin with one of: {{data, future, input, rego}}, got: {root}"
-            );
+            let message =
+                format!("unexpected import path, must begin with one of: {{data, future, input, rego}}, got: {root}");
             return Err(self.error(path[0].span, message));
         }
         if let Some(term) = path.iter().skip(1).find(|t| t.as_string().is_none()) {
@@ -294,12 +322,21 @@ impl<'a> Parser<'a> {
             alias = Some(name.clone());
             self.bump();
         }
-        Ok(Import { path, alias, span: self.since(start) })
+        Ok(Import {
+            path,
+            alias,
+            span: self.since(start),
+        })
     }
 
     fn apply_import(&mut self, import: &Import) -> Result<()> {
-        let words: Vec<&str> =
-            import.path.iter().skip(1).filter_map(|t| t.as_string()).map(|s| &**s).collect();
+        let words: Vec<&str> = import
+            .path
+            .iter()
+            .skip(1)
+            .filter_map(|t| t.as_string())
+            .map(|s| &**s)
+            .collect();
         match (import.path[0].as_var().map(|v| &**v), &words[..]) {
             (Some("rego"), ["v1"]) => {
                 self.version = Version::V1;

@@ -22,10 +22,19 @@ impl Parser<'_> {
             }
             head.member = head.path.pop();
         } else if head.value.is_none() && !by_contains {
-            head.value = Some(Term { kind: TermKind::Bool(true), span: head.span });
+            head.value = Some(Term {
+                kind: TermKind::Bool(true),
+                span: head.span,
+            });
             head.value_implied = true;
         }
-        let mut rule = Rule { default, head, body: Vec::new(), otherwise: None, span: start };
+        let mut rule = Rule {
+            default,
+            head,
+            body: Vec::new(),
+            otherwise: None,
+            span: start,
+        };
         let has_body = self.rule_body(&mut rule, has_if, start)?;
         if has_body && self.is_keyword("else") {
             if rule.head.member.is_some() {
@@ -51,7 +60,13 @@ impl Parser<'_> {
             let mut head = head.clone();
             self.refresh_wildcards(&mut head);
             let body = self.braced_body()?;
-            out.push(Rule { default, head, body, otherwise: None, span: self.since(start) });
+            out.push(Rule {
+                default,
+                head,
+                body,
+                otherwise: None,
+                span: self.since(start),
+            });
         }
         Ok(())
     }
@@ -89,7 +104,13 @@ impl Parser<'_> {
         if self.is_keyword("if") || (self.is_symbol("{") && !self.peek().fresh_line) {
             return Err(self.error(self.peek().span, "default rules cannot have a body"));
         }
-        out.push(Rule { default: true, head, body: Vec::new(), otherwise: None, span: self.since(start) });
+        out.push(Rule {
+            default: true,
+            head,
+            body: Vec::new(),
+            otherwise: None,
+            span: self.since(start),
+        });
         Ok(())
     }
 
@@ -166,15 +187,28 @@ impl Parser<'_> {
             self.bump();
             head.value = Some(self.infix()?);
         } else if self.is_symbol("{") || self.is_keyword("if") {
-            head.value = Some(Term { kind: TermKind::Bool(true), span: start });
+            head.value = Some(Term {
+                kind: TermKind::Bool(true),
+                span: start,
+            });
             head.value_implied = true;
         } else {
             return Err(self.unexpected("expected else value term or rule body"));
         }
         head.span = self.since(start);
-        let mut rule = Rule { default: false, head, body: Vec::new(), otherwise: None, span: start };
+        let mut rule = Rule {
+            default: false,
+            head,
+            body: Vec::new(),
+            otherwise: None,
+            span: start,
+        };
         if self.eat_keyword("if") {
-            rule.body = if self.is_symbol("{") { self.braced_body()? } else { vec![self.literal()?] };
+            rule.body = if self.is_symbol("{") {
+                self.braced_body()?
+            } else {
+                vec![self.literal()?]
+            };
         } else if self.is_symbol("{") {
             if self.version == Version::V1 {
                 return Err(self.error(start, "`if` keyword is required before rule body"));
@@ -209,7 +243,10 @@ impl Parser<'_> {
             return Err(self.unexpected("expected rule head name"));
         }
         self.bump();
-        let first = Term { kind: TermKind::Var(name.clone()), span: start };
+        let first = Term {
+            kind: TermKind::Var(name.clone()),
+            span: start,
+        };
         let term = self.head_reference(first)?;
         let (operator, args) = match term.kind {
             TermKind::Call(operator, args) => (*operator, Some(args)),
@@ -222,7 +259,15 @@ impl Parser<'_> {
             }
             _ => vec![operator],
         };
-        let mut head = Head { path, args, member: None, value: None, assign: false, value_implied: false, span: start };
+        let mut head = Head {
+            path,
+            args,
+            member: None,
+            value: None,
+            assign: false,
+            value_implied: false,
+            span: start,
+        };
         if self.is_keyword("contains") {
             if head.args.is_some() {
                 let message = "the contains keyword can only be used with multi-value rule definitions (e.g., p contains <VALUE> { ... })";
@@ -250,9 +295,9 @@ fn not_ground(term: &Term) -> Option<&'static str> {
         TermKind::Ref(..) => Some("ref"),
         TermKind::Call(..) => Some("call"),
         TermKind::Array(items) | TermKind::Set(items) => items.iter().find_map(not_ground),
-        TermKind::Object(entries) => {
-            entries.iter().find_map(|(k, v)| not_ground(k).or_else(|| not_ground(v)))
-        }
+        TermKind::Object(entries) => entries
+            .iter()
+            .find_map(|(k, v)| not_ground(k).or_else(|| not_ground(v))),
         _ => None,
     }
 }

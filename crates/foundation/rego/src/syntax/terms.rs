@@ -50,7 +50,10 @@ impl Parser<'_> {
             Kind::Name(name) => self.name(name)?,
             _ => return Err(self.unexpected("illegal token")),
         };
-        let term = Term { kind, span: self.since(start) };
+        let term = Term {
+            kind,
+            span: self.since(start),
+        };
         self.reference(term)
     }
 
@@ -107,7 +110,13 @@ impl Parser<'_> {
                         return Err(self.unexpected("expected ident"));
                     }
                     self.bump();
-                    push_step(&mut term, Term { kind: TermKind::String(name.clone()), span: step.span });
+                    push_step(
+                        &mut term,
+                        Term {
+                            kind: TermKind::String(name.clone()),
+                            span: step.span,
+                        },
+                    );
                 }
                 Kind::Symbol("[") => {
                     self.bump();
@@ -124,7 +133,13 @@ impl Parser<'_> {
                         continue;
                     }
                     term.kind = TermKind::Call(
-                        Box::new(std::mem::replace(&mut term, Term { kind: TermKind::Null, span: start })),
+                        Box::new(std::mem::replace(
+                            &mut term,
+                            Term {
+                                kind: TermKind::Null,
+                                span: start,
+                            },
+                        )),
                         args,
                     );
                 }
@@ -274,10 +289,20 @@ impl Parser<'_> {
         let span = term.span;
         // No text has such a name.
         let name: Name = format!("%{}", self.wildcard()).into();
-        let var = Term { kind: TermKind::Var(name), span };
+        let var = Term {
+            kind: TermKind::Var(name),
+            span,
+        };
         let equation = operator_call("eq", vec![var.clone(), term], span);
-        let literal = Literal { kind: LiteralKind::Expr(equation), with, span };
-        Term { kind: TermKind::SetCompr(Box::new(var), vec![literal]), span }
+        let literal = Literal {
+            kind: LiteralKind::Expr(equation),
+            with,
+            span,
+        };
+        Term {
+            kind: TermKind::SetCompr(Box::new(var), vec![literal]),
+            span,
+        }
     }
 
     fn infix_of(parser: &mut Parser<'_>) -> Result<Term> {

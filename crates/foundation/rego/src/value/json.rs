@@ -42,7 +42,10 @@ impl Value {
 
 impl Reader<'_> {
     fn error(&self, reason: &'static str) -> JsonError {
-        JsonError { offset: self.at, reason }
+        JsonError {
+            offset: self.at,
+            reason,
+        }
     }
 
     fn peek(&self) -> Option<u8> {

@@ -46,7 +46,11 @@ impl Decimal {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let all: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
         let Some(first) = all.iter().position(|&d| d != b'0') else {
-            return Self { negative: false, digits: Vec::new(), exponent: 0 };
+            return Self {
+                negative: false,
+                digits: Vec::new(),
+                exponent: 0,
+            };
         };
         let last = all.iter().rposition(|&d| d != b'0').map_or(0, |i| i + 1);
         Self {
@@ -63,7 +67,9 @@ impl Decimal {
             (false, false) => 1,
         };
         let size = || {
-            self.exponent.cmp(&other.exponent).then_with(|| self.digits.cmp(&other.digits))
+            self.exponent
+                .cmp(&other.exponent)
+                .then_with(|| self.digits.cmp(&other.digits))
         };
         sign(self).cmp(&sign(other)).then_with(|| match sign(self) {
             0 => Ordering::Equal,

@@ -21,7 +21,11 @@ pub(crate) struct Real {
 }
 
 impl Real {
-    pub(crate) const ZERO: Self = Self { negative: false, mantissa: 0, exponent: 0 };
+    pub(crate) const ZERO: Self = Self {
+        negative: false,
+        mantissa: 0,
+        exponent: 0,
+    };
 
     pub(crate) fn from_i64(int: i64) -> Self {
         Self::round(int < 0, BigUint::from(int.unsigned_abs()), 0, false)
@@ -36,7 +40,11 @@ impl Real {
         if bits <= PRECISION {
             let shift = PRECISION - bits;
             let mantissa = u64::try_from(size).expect("at most 64 bits") << shift;
-            return Self { negative, mantissa, exponent: exponent - shift as i64 };
+            return Self {
+                negative,
+                mantissa,
+                exponent: exponent - shift as i64,
+            };
         }
         let drop = bits - PRECISION;
         let kept = u64::try_from(&size >> drop).expect("64 bits are left");
@@ -44,8 +52,16 @@ impl Real {
         let below = sticky || size.trailing_zeros().is_some_and(|zeros| zeros < drop - 1);
         let up = half && (below || kept & 1 == 1);
         match kept.checked_add(u64::from(up)) {
-            Some(mantissa) => Self { negative, mantissa, exponent: exponent + drop as i64 },
-            None => Self { negative, mantissa: 1 << 63, exponent: exponent + drop as i64 + 1 },
+            Some(mantissa) => Self {
+                negative,
+                mantissa,
+                exponent: exponent + drop as i64,
+            },
+            None => Self {
+                negative,
+                mantissa: 1 << 63,
+                exponent: exponent + drop as i64 + 1,
+            },
         }
     }
 
@@ -94,7 +110,11 @@ impl Real {
         if other.mantissa == 0 {
             return self;
         }
-        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        let (high, low) = if self.exponent >= other.exponent {
+            (self, other)
+        } else {
+            (other, self)
+        };
         let gap = (high.exponent - low.exponent) as u64;
         // Beyond two mantissas the smaller number cannot reach the rounding bit.
         if gap > 2 * PRECISION + 2 {
@@ -106,7 +126,10 @@ impl Real {
     }
 
     pub(crate) fn negate(self) -> Self {
-        Self { negative: !self.negative && self.mantissa != 0, ..self }
+        Self {
+            negative: !self.negative && self.mantissa != 0,
+            ..self
+        }
     }
 
     pub(crate) fn sub(self, other: Self) -> Self {
@@ -115,7 +138,12 @@ impl Real {
 
     pub(crate) fn mul(self, other: Self) -> Self {
         let size = BigUint::from(u128::from(self.mantissa) * u128::from(other.mantissa));
-        Self::round(self.negative != other.negative, size, self.exponent + other.exponent, false)
+        Self::round(
+            self.negative != other.negative,
+            size,
+            self.exponent + other.exponent,
+            false,
+        )
     }
 
     /// The quotient; `None` if `other` is zero.
@@ -127,9 +155,11 @@ impl Real {
             return Some(Self::ZERO);
         }
         let negative = self.negative != other.negative;
-        let quotient =
-            Self::ratio(negative, BigUint::from(self.mantissa), &BigUint::from(other.mantissa));
-        Some(Self { exponent: quotient.exponent + self.exponent - other.exponent, ..quotient })
+        let quotient = Self::ratio(negative, BigUint::from(self.mantissa), &BigUint::from(other.mantissa));
+        Some(Self {
+            exponent: quotient.exponent + self.exponent - other.exponent,
+            ..quotient
+        })
     }
 
     pub(crate) fn is_integer(self) -> bool {
@@ -141,7 +171,10 @@ impl Real {
     }
 
     pub(crate) fn abs(self) -> Self {
-        Self { negative: false, ..self }
+        Self {
+            negative: false,
+            ..self
+        }
     }
 
     /// The integer part, towards zero.
@@ -173,7 +206,10 @@ impl Real {
         let (digits, point) = self.shortest();
         let mut text = String::from(if self.negative { "-" } else { "" });
         text.push_str(&digits);
-        text.extend(std::iter::repeat_n('0', (point.max(0) as usize).saturating_sub(digits.len())));
+        text.extend(std::iter::repeat_n(
+            '0',
+            (point.max(0) as usize).saturating_sub(digits.len()),
+        ));
         Number::from_decimal_text(text)
     }
 

@@ -128,7 +128,10 @@ mod tests {
         }
         assert_eq!(Scale::CPU.bucket(1e9), 175);
         let (before, last) = (Scale::CPU.start(174), Scale::CPU.start(175));
-        assert!(before < 1000.0 && 1000.0 < last, "the last bucket takes what is beyond a thousand cores");
+        assert!(
+            before < 1000.0 && 1000.0 < last,
+            "the last bucket takes what is beyond a thousand cores"
+        );
     }
 
     #[test]
