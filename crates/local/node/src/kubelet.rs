@@ -29,7 +29,7 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus, Secret};
 use tokio::sync::{mpsc, watch};
 
-pub use exec::{ExecError, ExecSession};
+pub use exec::{ExecError, ExecSession, Terminal, TerminalSession};
 pub use stats::ContainerStats;
 
 use crate::front::FrontAddress;

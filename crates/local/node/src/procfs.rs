@@ -1,4 +1,4 @@
-//! The process table of the machine, as `/proc` shows it (Linux; elsewhere it is empty).
+//! The process table of the machine, as `/proc` shows it (elsewhere as `ps` does, without figures).
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct Entry {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    /// The session that it belongs to.
+    pub(crate) session: i32,
     /// True when it has ended and waits to be reaped.
     pub(crate) zombie: bool,
     /// Processor time of itself, in clock ticks.
@@ -30,6 +32,7 @@ fn parse_stat(line: &str) -> Option<Entry> {
         pid: pid.parse().ok()?,
         zombie: matches!(*fields.first()?, "Z" | "X"),
         parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         ticks: number(14)? + number(15)?,
         ticks_children: number(16)? + number(17)?,
         started_ticks: number(22)?,
@@ -43,6 +46,7 @@ pub(crate) fn entry(pid: i32) -> Option<Entry> {
 }
 
 /// All processes.
+#[cfg(target_os = "linux")]
 pub(crate) fn entries() -> Vec<Entry> {
     let Ok(directory) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -52,6 +56,34 @@ pub(crate) fn entries() -> Vec<Entry> {
         .filter_map(|file| file.file_name().to_str()?.parse().ok())
         .filter_map(entry)
         .collect()
+}
+
+/// All processes, as `ps` tells: who is whose child, and nothing of what they use.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn entries() -> Vec<Entry> {
+    let output = std::process::Command::new("ps")
+        .args(["-axo", "pid=,ppid=,stat="])
+        .output();
+    let text = output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    text.lines().filter_map(parse_ps).collect()
+}
+
+/// Reads a line of `ps -o pid=,ppid=,stat=`.
+#[cfg(any(test, not(target_os = "linux")))]
+fn parse_ps(line: &str) -> Option<Entry> {
+    let mut fields = line.split_ascii_whitespace();
+    Some(Entry {
+        pid: fields.next()?.parse().ok()?,
+        parent: fields.next()?.parse().ok()?,
+        zombie: fields.next()?.starts_with('Z'),
+        session: 0,
+        ticks: 0,
+        ticks_children: 0,
+        started_ticks: 0,
+        resident_pages: 0,
+    })
 }
 
 /// Those of `table` that are below `root`, at any depth, without `root` itself.
@@ -84,6 +116,11 @@ pub(crate) fn environment_variable(pid: i32, name: &str) -> Option<String> {
     })
 }
 
+/// Whether a process has no environment at all, or none yet.
+pub(crate) fn has_no_environment(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| bytes.is_empty())
+}
+
 /// A process' memory with each shared page divided among those that share it, in bytes.
 pub(crate) fn proportional_bytes(pid: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
@@ -101,6 +138,7 @@ mod tests {
         let expect = Entry {
             pid: 42,
             parent: 7,
+            session: 42,
             zombie: false,
             ticks: 120,
             ticks_children: 7,
@@ -112,10 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_ps_gives_the_family() {
+        let entry = parse_ps("  42     7 Z+").unwrap();
+        assert_eq!((entry.pid, entry.parent, entry.zombie), (42, 7, true));
+        assert_eq!(parse_ps("PID"), None);
+    }
+
+    #[test]
     fn descendants_are_found_at_any_depth_and_a_cycle_ends() {
         let entry = |pid, parent| Entry {
             pid,
             parent,
+            session: 0,
             zombie: false,
             ticks: 0,
             ticks_children: 0,

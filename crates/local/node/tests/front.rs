@@ -84,3 +84,41 @@ async fn services_are_reached_by_address_and_by_host_name() {
     bench.services.replace(Table::default());
     addresses.wait_for(Vec::is_empty).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgraded_connection_passes_both_ways() {
+    let Some(bench) = tokio::task::spawn_blocking(Bench::new).await.unwrap() else {
+        return;
+    };
+    let front = Front::start(Arc::clone(&bench.network), 0).await.unwrap();
+    let server = bench.serve_as("upgrade", "web-0", "0.0.0.0:8080");
+    let endpoint = Endpoint {
+        address: server.pod.api,
+        port: 8080,
+        hostname: None,
+        ready: true,
+    };
+    bench.services.replace(table(vec![endpoint]));
+    let router = front.router();
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(router).unwrap();
+        stream
+            .set_read_timeout(Some(std::time::Duration::from_secs(10)))
+            .unwrap();
+        let head = "GET / HTTP/1.1\r\nHost: web.default.localhost\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        while !text.ends_with("\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            text.push(byte[0].into());
+        }
+        stream.write_all(b"hello").unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).unwrap();
+        (text, answer)
+    });
+    let (head, answer) = asked.await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert_eq!(&answer, b"HELLO");
+}

@@ -154,3 +154,31 @@ fn python_serves_and_asks_by_name() {
     std::io::Read::read_to_string(&mut client.output, &mut text).unwrap();
     assert_eq!(text, "200\n");
 }
+
+/// Other resolvers than glibc's: curl's threaded one, and c-ares, which checks where a reply comes from.
+#[test]
+fn other_resolvers_find_services() {
+    let Some(bench) = Bench::new() else { return };
+    let server = bench.serve("web-0", "0.0.0.0:8080");
+    bench.services.replace(web(&bench, &[server.pod.api], true));
+    let check = |program: &str, arguments: &[&str], expect: &str| {
+        let program = std::path::Path::new(program);
+        if program.exists() {
+            let mut client = bench.start_program("client", program, arguments);
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut client.output, &mut text).unwrap();
+            assert!(text.starts_with(expect), "{program:?} {arguments:?}: {text}");
+        }
+    };
+    for name in [
+        "http://web/",
+        "http://web.default/",
+        "http://web.default.svc.cluster.local/",
+    ] {
+        check("/usr/bin/curl", &["-sS", "--max-time", "10", name], "web-0 ");
+    }
+    let ask = "require('dns').resolve4('web.default.svc.cluster.local', (e, a) => console.log(e || a[0]))";
+    check("/usr/bin/node", &["-e", ask], "10.96.0.7\n");
+    let get = "require('http').get('http://web/', r => r.on('data', d => process.stdout.write(d)))";
+    check("/usr/bin/node", &["-e", get], "web-0 ");
+}

@@ -116,6 +116,7 @@ fn become_program(keeper: Pid, spec: &ProcessSpec, streams: [OwnedFd; 3], socket
         for (number, stream) in (0..).zip(&streams) {
             process::install(stream.as_fd(), number).map_err(step("streams"))?;
         }
+        process::adopt_terminal().map_err(step("terminal"))?;
         #[cfg(target_os = "linux")]
         crate::sys::mounts::place(&spec.placements).map_err(step("mounts"))?;
         // Entering a user namespace may have cleared it.

@@ -70,6 +70,8 @@ impl State {
         };
         let [stdin, stdout, stderr, set_up] = descriptors;
         let set_up = UnixStream::from(set_up);
+        // Asked before the fork: afterwards a dead guardian's child would take its heir for its parent.
+        let guardian = process::own_pid();
         match process::fork() {
             Ok(Fork::Parent(pid)) => {
                 self.keepers.insert(pid, id);
@@ -78,7 +80,6 @@ impl State {
                 // The keeper must not hold the control socket: its end is how `up` sees the guardian's death.
                 let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
                 process::install(null.as_fd(), 0)?;
-                let guardian = process::parent_pid();
                 drop((null, std::mem::replace(&mut self.control, set_up.try_clone()?)));
                 keeper::run(guardian, &spec, [stdin, stdout, stderr], &set_up)
             }

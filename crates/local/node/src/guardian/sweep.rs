@@ -34,9 +34,20 @@ pub(super) fn kill_below(root: i32) {
     });
 }
 
-/// Kills what carries this tag: the orphans of a guardian that was killed.
+/// Kills what carries this tag: the orphans of a guardian that was killed. As this process is their heir, a child
+/// of another session whose environment is empty is one too: it is being replaced by exec just now.
 pub(super) fn kill_tagged(tag: &str) {
-    until_none_left(|| tagged(&procfs::entries(), |owner| owner == tag));
+    let own = process::own_pid();
+    let own_session = procfs::entry(own).map_or(0, |entry| entry.session);
+    until_none_left(|| {
+        let table = procfs::entries();
+        let mut found = tagged(&table, |owner| owner == tag);
+        let heirs = table
+            .iter()
+            .filter(|entry| entry.parent == own && entry.session != own_session && !entry.zombie);
+        found.extend(heirs.filter(|entry| procfs::has_no_environment(entry.pid)));
+        found
+    });
 }
 
 /// Kills what `find` finds until it finds nothing that lives.

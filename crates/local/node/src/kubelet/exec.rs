@@ -1,7 +1,7 @@
 //! Running a command beside a container: in its environment, its working directory and its Pod's network.
 
 use std::io::PipeWriter;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::start::{find_program, start_process, streams};
 use super::{Kubelet, Node, PodShared, Unavailable, lock};
 use crate::guardian::{MainProcess, ProcessSpec, StartError, Streams};
 use crate::lifecycle::ProbeResult;
+use crate::sys::process;
 
 /// How much of a probe's output a message holds; the kubelet's limit is ten kilobytes.
 const OUTPUT_BYTES_MAX: usize = 10 << 10;
@@ -30,6 +31,31 @@ pub struct ExecSession {
     pub main: MainProcess,
     /// Resolves with its exit code.
     pub ended: oneshot::Receiver<i32>,
+}
+
+/// A command that runs on a terminal.
+#[derive(Debug)]
+pub struct TerminalSession {
+    /// The user's side: what is written is typed, what is read is shown. Reading fails with `EIO` at the end.
+    pub terminal: Terminal,
+    /// Its process.
+    pub main: MainProcess,
+    /// Resolves with its exit code.
+    pub ended: oneshot::Receiver<i32>,
+}
+
+/// The user's side of a terminal.
+#[derive(Debug)]
+pub struct Terminal(pub OwnedFd);
+
+impl Terminal {
+    /// Tells the program that the window has changed.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn resize(&self, rows: u16, columns: u16) -> std::io::Result<()> {
+        process::resize_terminal(self.0.as_fd(), rows, columns)
+    }
 }
 
 /// Why a command does not run.
@@ -52,21 +78,14 @@ impl Kubelet {
     /// # Errors
     /// [`ExecError`].
     pub async fn exec(&self, uid: &str, container: &str, command: &[String]) -> Result<ExecSession, ExecError> {
-        let entry = self.entry(uid)?;
-        let none = || Unavailable::NoContainer {
-            pod: entry.pod.name.clone(),
-            container: container.to_owned(),
-            why: "it is not running",
-        };
-        let spec = running_spec(&entry.shared, container).ok_or_else(none)?;
-        let spec = spec_of(spec, command)?;
+        let (shared, spec) = self.exec_spec(uid, container, command)?;
         let ([stdout, stderr], streams) = streams().map_err(StartError::from)?;
         let (stdin_read, stdin) = std::io::pipe().map_err(StartError::from)?;
         let streams = Streams {
             stdin: stdin_read.into(),
             ..streams
         };
-        let running = start_process(&self.node, &entry.shared, spec, streams).await?;
+        let running = start_process(&self.node, &shared, spec, streams).await?;
         Ok(ExecSession {
             stdin,
             stdout,
@@ -74,6 +93,55 @@ impl Kubelet {
             main: running.main,
             ended: running.ended,
         })
+    }
+}
+
+impl Kubelet {
+    /// Runs a command beside a running container on a terminal of this size (`kubectl exec -it`).
+    ///
+    /// # Errors
+    /// [`ExecError`].
+    pub async fn exec_terminal(
+        &self,
+        uid: &str,
+        container: &str,
+        command: &[String],
+        (rows, columns): (u16, u16),
+    ) -> Result<TerminalSession, ExecError> {
+        let (shared, mut spec) = self.exec_spec(uid, container, command)?;
+        if !spec.environment.iter().any(|(name, _)| name == "TERM") {
+            spec.environment.push(("TERM".to_owned(), "xterm".to_owned()));
+        }
+        let (user, program) = process::open_terminal(rows, columns).map_err(StartError::from)?;
+        let copy = || program.try_clone().map_err(StartError::from);
+        let streams = Streams {
+            stdin: copy()?,
+            stdout: copy()?,
+            stderr: copy()?,
+        };
+        drop(program);
+        let running = start_process(&self.node, &shared, spec, streams).await?;
+        Ok(TerminalSession {
+            terminal: Terminal(user),
+            main: running.main,
+            ended: running.ended,
+        })
+    }
+
+    fn exec_spec(
+        &self,
+        uid: &str,
+        container: &str,
+        command: &[String],
+    ) -> Result<(Arc<PodShared>, ProcessSpec), ExecError> {
+        let entry = self.entry(uid)?;
+        let none = || Unavailable::NoContainer {
+            pod: entry.pod.name.clone(),
+            container: container.to_owned(),
+            why: "it is not running",
+        };
+        let spec = running_spec(&entry.shared, container).ok_or_else(none)?;
+        Ok((entry.shared, spec_of(spec, command)?))
     }
 }
 

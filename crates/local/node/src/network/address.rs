@@ -114,7 +114,17 @@ pub(super) struct Sockets {
 
 /// Claims the first free range: whoever holds the name server's TCP port holds the range, and the kernel gives
 /// it back when the process ends, however it ends.
+///
+/// Outside Linux 127.0.0.0/8 is one address; nothing is intercepted there, so there is nothing to claim.
 pub(super) fn claim() -> std::io::Result<(AddressPlan, Sockets)> {
+    if !cfg!(target_os = "linux") {
+        let none = Sockets {
+            udp: Vec::new(),
+            tcp: Vec::new(),
+            port: DNS_PORT_UNPRIVILEGED,
+        };
+        return Ok((AddressPlan::new(1), none));
+    }
     let mut last_error = None;
     for range in 1..=RANGE_MAX {
         let plan = AddressPlan::new(range);

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::checked;
@@ -152,6 +152,54 @@ pub(crate) fn install(descriptor: BorrowedFd<'_>, number: RawFd) -> io::Result<(
     Ok(())
 }
 
+/// A pseudo-terminal: the side that the user holds, and the side that the program has as its streams.
+pub(crate) fn open_terminal(rows: u16, columns: u16) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut user, mut program) = (-1, -1);
+    let mut size = window(rows, columns);
+    // SAFETY: two integers to fill and a size to read; names and modes are not asked for.
+    unsafe {
+        checked(libc::openpty(
+            &raw mut user,
+            &raw mut program,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &raw mut size,
+        ))?;
+        let (user, program) = (OwnedFd::from_raw_fd(user), OwnedFd::from_raw_fd(program));
+        for side in [&user, &program] {
+            checked(libc::fcntl(side.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC))?;
+        }
+        Ok((user, program))
+    }
+}
+
+/// Tells a terminal its size; its foreground program hears of it.
+pub(crate) fn resize_terminal(user: BorrowedFd<'_>, rows: u16, columns: u16) -> io::Result<()> {
+    let size = window(rows, columns);
+    // SAFETY: an ioctl that reads one `winsize`.
+    checked(unsafe { libc::ioctl(user.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }).map(drop)
+}
+
+fn window(rows: u16, columns: u16) -> libc::winsize {
+    libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+/// Makes standard input the session's terminal, if it is one.
+pub(crate) fn adopt_terminal() -> io::Result<()> {
+    // SAFETY: plain calls on standard input.
+    unsafe {
+        if libc::isatty(0) == 1 {
+            checked(libc::ioctl(0, libc::TIOCSCTTY as _, 0))?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts the signals that this program ignores or handles back to their defaults, and unblocks all.
 pub(crate) fn reset_signals() {
     // SAFETY: SIG_DFL is a valid disposition for each of them; the set is initialised before use.
@@ -280,8 +328,7 @@ pub(crate) fn set_name(name: &std::ffi::CStr) {
 
 /// Opens a pidfd: a handle that never names another process (Linux 5.3).
 #[cfg(target_os = "linux")]
-pub(crate) fn pidfd_open(pid: Pid, flags: u32) -> io::Result<std::os::fd::OwnedFd> {
-    use std::os::fd::{FromRawFd, OwnedFd};
+pub(crate) fn pidfd_open(pid: Pid, flags: u32) -> io::Result<OwnedFd> {
     // SAFETY: plain integers; the result is a new descriptor.
     unsafe {
         let raw = libc::syscall(libc::SYS_pidfd_open, pid, flags);

@@ -114,7 +114,12 @@ impl Bench {
 
     /// Starts a server and waits until it listens.
     pub fn serve(&self, pod_name: &str, address: &str) -> Started {
-        let mut started = self.start(pod_name, &["serve", address]);
+        self.serve_as("serve", pod_name, address)
+    }
+
+    /// Starts a server of another kind.
+    pub fn serve_as(&self, program: &str, pod_name: &str, address: &str) -> Started {
+        let mut started = self.start(pod_name, &[program, address]);
         let mut line = String::new();
         started.output.read_line(&mut line).expect("output");
         assert!(line.starts_with("listening"), "{line}");
