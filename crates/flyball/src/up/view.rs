@@ -1,7 +1,7 @@
 //! What `up` shows: a picture of the cluster as text.
 //!
-//! [`View`] is a plain value; [`render`] makes lines from it for a terminal of a given size, and
-//! [`changes`] makes the lines that are printed where there is no terminal. Both are pure.
+//! [`View`] is a plain value; [`render()`] makes lines from it for a terminal of a given size, and
+//! [`changes()`] makes the lines that are printed where there is no terminal. Both are pure.
 
 mod changes;
 mod render;

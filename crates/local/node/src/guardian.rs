@@ -13,7 +13,7 @@
 //! * **The guardian is killed**: keepers and main processes get the kernel's parent-death signal; the rest
 //!   become children of `up`, which reads the end of the socket and kills them.
 //! * **Both are killed at once**: daemons survive. Each carries the owner's id and start time in its
-//!   environment, and [`sweep`] at the next start ends those whose owner is gone.
+//!   environment, and [`sweep()`] at the next start ends those whose owner is gone.
 //!
 //! The guardian is this same program, started again with a hidden subcommand. It has one thread, so it may fork,
 //! which a program with an async runtime may not. It is small and long-lived, which the parent-death signal

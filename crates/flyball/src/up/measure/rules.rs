@@ -42,7 +42,7 @@ pub(super) async fn follow(cluster: Cluster, adapter: SharedAdapter) {
     let mut changes = config_maps.changes();
     config_maps.synced().await;
     loop {
-        reload(&cluster, &adapter, &config_maps.filter(None, |map| holds_rules(map))).await;
+        reload(&cluster, &adapter, &config_maps.filter(None, holds_rules)).await;
         let listing = adapter.keep_listing();
         tokio::select! {
             () = listing => {}
