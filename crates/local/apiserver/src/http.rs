@@ -7,7 +7,7 @@
 //!                                                              Registry ──> render ──> answer
 //! ```
 //!
-//! One [`Service`] serves two worlds: in process (`kube::Client::new(service, "default")`), where callers are the
+//! One `Service` serves two worlds: in process (`kube::Client::new(service, "default")`), where callers are the
 //! administrator, and over loopback TLS, where they must prove who they are.
 
 mod answer;

@@ -1,7 +1,7 @@
 //! What the verbs mean: create, get, list, watch, update, patch and delete, for every kind alike.
 //!
 //! Every write goes the same way: read the present state, make the next one from it with the rules of the kind
-//! ([`rules`](crate::rules)), commit it on the condition that nothing moved in between. Kinds differ by data and by
+//! (`rules`), commit it on the condition that nothing moved in between. Kinds differ by data and by
 //! their rules, never by a handler of their own. Nothing here waits, and nothing here knows HTTP.
 
 mod admission;

@@ -7,7 +7,7 @@
 //!   readings, history    and why            explanation -> Decision
 //! ```
 //!
-//! [`decide`] sees everything at once and touches nothing: no cluster, no clock. What it wants done is
+//! [`decide()`] sees everything at once and touches nothing: no cluster, no clock. What it wants done is
 //! [`Plan::rescale`]; the caller does it (or does not) and tells [`Plan::conclude`] what came of it. So the
 //! controller, `explain` and `simulate` run the same code, and a test is a value.
 //!
