@@ -9,6 +9,7 @@
 
 mod adapter;
 mod extauthz;
+mod gatekeeper;
 mod hpa;
 mod promql;
 mod recorded;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::adapter;
 use crate::extauthz;
+use crate::gatekeeper;
 use crate::hpa;
 use crate::promql;
 use crate::rego;
@@ -25,6 +26,7 @@ pub(crate) struct Suite {
 const SUITES: &[Suite] = &[
     suite("adapter", "json", all, adapter::run),
     suite("extauthz", "json", extauthz::takes, extauthz::run),
+    suite("gatekeeper", "json", all, gatekeeper::run),
     suite("hpa", "json", all, hpa::run),
     suite("promql", "test", all, promql::run),
     suite("rego", "json", all, rego::run),

@@ -5,7 +5,9 @@
 //! policy's `input`, and how the policy's decision becomes that place's answer.
 //!
 //! ```text
+//!   Gatekeeper object ──gatekeeper::Review──> input ──> rego ──> violations
 //!   Envoy      CheckRequest ──envoy::input──> input ──> rego ──> decision ──envoy::respond──> CheckResponse
 //! ```
 
 pub mod envoy;
+pub mod gatekeeper;
