@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Keys whose values are made up anew each time.
-const VOLATILE: [&str; 14] = [
+const VOLATILE: [&str; 16] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -18,6 +18,8 @@ const VOLATILE: [&str; 14] = [
     "hash",
     "serverRelativeURL",
     "expirationTimestamp",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
 ];
 
 /// Replaces what is volatile by its name in angle brackets; its presence still counts, its value does not.
@@ -31,6 +33,8 @@ pub fn mask(value: &mut Value) {
                 match (&generated, key.as_str()) {
                     (Some(prefix), "name") => *field = format!("{prefix}<suffix>").into(),
                     (_, key) if made_up && VOLATILE.contains(&key) => *field = format!("<{key}>").into(),
+                    // Prose is upstream's own; our server has none, and none of it is kept here.
+                    (_, "description") if field.is_string() => *field = "<description>".into(),
                     (_, "clusterIPs") => *field = "<clusterIPs>".into(),
                     (_, "token") if made_up => *field = "<token>".into(),
                     _ => mask(field),
