@@ -32,6 +32,16 @@ pub(crate) enum Command {
     Query(Query),
     /// Say which command each container would run, and why; runs nothing
     ExplainRun(ExplainRun),
+    /// Serve custom, external and resource metrics from Prometheus: prometheus-adapter's flags and rules, unchanged
+    #[command(disable_help_flag = true)]
+    Adapter {
+        /// prometheus-adapter's flags; --help lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAG")]
+        arguments: Vec<String>,
+    },
+    /// Look into autoscaling without changing anything
+    #[command(subcommand)]
+    Scale(Scale),
     /// Print the completion script of a shell
     Completion {
         /// The shell
@@ -190,4 +200,39 @@ pub(crate) enum QueryOutput {
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|_| "write it like 90s, 10m or 1h30m".to_owned())?;
     span.try_into().map_err(|_| "it must not be negative".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scale {
+    /// Recompute an autoscaler's next decision from its cluster's objects and metrics, step by step
+    Explain(Explain),
+    /// Check a file of metric rules; with --source, say what each rule yields
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The autoscaler: hpa/web or web
+    #[arg(value_name = "HPA")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How to print it
+    #[arg(long, short, default_value = "table")]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Rules in prometheus-adapter's format
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A Prometheus-compatible server to ask
+    #[arg(long, value_name = "URL")]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// How to print it
+    #[arg(long, short, default_value = "table")]
+    pub(crate) output: Output,
 }

@@ -13,6 +13,7 @@ mod down;
 mod explain_run;
 mod manifests;
 mod query;
+mod scale;
 mod status;
 mod up;
 mod why;
@@ -33,8 +34,8 @@ const EXIT_FAILED: u8 = 3;
 const EXIT_NO: u8 = 1;
 
 /// Problems that mean "no" rather than "could not": nothing runs here, nothing was decided, no command is known, the
-/// user said no.
-const ANSWERS_NO: [&str; 4] = ["FB1007", "FB1010", "FB1029", "FB1030"];
+/// user said no, the file is wrong.
+const ANSWERS_NO: [&str; 5] = ["FB1007", "FB1010", "FB1029", "FB1030", "FB1032"];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -75,6 +76,8 @@ fn run(command: Command) -> Result<(), Problem> {
         Command::Guardian => unreachable!("the guardian was started above"),
         Command::Status(arguments) => asynchronous(status::run(arguments)),
         Command::Query(arguments) => asynchronous(query::run(arguments, cluster::SystemClock.now())),
+        Command::Scale(command) => asynchronous(scale::run(command, cluster::SystemClock.now())),
+        Command::Adapter { arguments } => asynchronous(scale::adapter(&arguments)),
         Command::Why(arguments) => asynchronous(why::run(arguments, cluster::SystemClock.now())),
     }
 }

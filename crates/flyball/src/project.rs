@@ -49,6 +49,11 @@ impl Project {
         self.folder.join("run")
     }
 
+    /// Where claims have their volumes; they outlive the cluster.
+    pub(crate) fn volumes(&self) -> PathBuf {
+        std::path::absolute(self.folder.join("volumes")).unwrap_or_else(|_| self.folder.join("volumes"))
+    }
+
     /// Makes the folder, with a `.gitignore` that keeps all of it out of the user's commits.
     pub(crate) fn create(&self) -> Result<(), Problem> {
         let make = || {

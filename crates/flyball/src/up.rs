@@ -17,6 +17,7 @@ mod explain;
 mod fields;
 mod home;
 mod laptop;
+mod logs;
 mod measure;
 mod observe;
 mod pods;
@@ -37,6 +38,7 @@ use crate::commands;
 use crate::manifests::{Manifest, Manifests};
 use crate::project::Project;
 use home::Home;
+use logs::Line;
 use view::View;
 
 /// Runs the cluster until Ctrl-C, `q`, or SIGTERM.
@@ -72,7 +74,7 @@ async fn serve(arguments: &Up, project: &Project, manifests: Manifests) -> Resul
     let stopped = stop_signal();
     match std::io::stdout().is_terminal() && !arguments.plain {
         true => show(view_rx, home.logs(), stopped).await,
-        false => print(view_rx, stopped).await,
+        false => print(view_rx, home.logs(), &arguments.logs, stopped).await,
     }
     observing.abort();
     applying.abort();
@@ -104,10 +106,10 @@ impl Up {
     }
 }
 
-async fn show(view_rx: watch::Receiver<View>, logs: watch::Receiver<Vec<String>>, stopped: impl Future<Output = ()>) {
+async fn show(view_rx: watch::Receiver<View>, logs: watch::Receiver<Vec<Line>>, stopped: impl Future<Output = ()>) {
     let screen = match terminal::Screen::take() {
         Ok(screen) => screen,
-        Err(_) => return print(view_rx, stopped).await,
+        Err(_) => return print(view_rx, logs, &[], stopped).await,
     };
     tokio::select! {
         () = screen.show(view_rx, logs) => {}
@@ -115,9 +117,15 @@ async fn show(view_rx: watch::Receiver<View>, logs: watch::Receiver<Vec<String>>
     }
 }
 
-/// A line for each change, for logs and scripts.
-async fn print(mut view_rx: watch::Receiver<View>, stopped: impl Future<Output = ()>) {
+/// A line for each change, for logs and scripts; and the logs of Pods whose names start with one of `prefixes`.
+async fn print(
+    mut view_rx: watch::Receiver<View>,
+    mut logs: watch::Receiver<Vec<Line>>,
+    prefixes: &[String],
+    stopped: impl Future<Output = ()>,
+) {
     let mut shown = View::default();
+    let mut told = 0;
     let mut stopped = std::pin::pin!(stopped);
     loop {
         let next = view_rx.borrow_and_update().clone();
@@ -125,15 +133,23 @@ async fn print(mut view_rx: watch::Receiver<View>, stopped: impl Future<Output =
             println!("{line}");
         }
         shown = next;
+        let first_new = told;
+        for line in logs.borrow_and_update().iter().filter(|line| line.number >= first_new) {
+            told = line.number + 1;
+            if prefixes.iter().any(|prefix| line.pod.starts_with(prefix.as_str())) {
+                println!("{line}");
+            }
+        }
         tokio::select! {
             changed = view_rx.changed() => if changed.is_err() { return },
+            changed = logs.changed(), if !prefixes.is_empty() => if changed.is_err() { return },
             () = &mut stopped => return,
         }
     }
 }
 
 /// Done when the user or the system asks this process to end.
-async fn stop_signal() {
+pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
         signal(SignalKind::interrupt()),

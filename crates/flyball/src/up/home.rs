@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::explain::ExplainApi;
 use super::laptop::{Laptop, Running};
+use super::logs::{self, Line};
 use super::measure;
 use crate::cli::Up;
 use crate::decisions::{GROUP, VERSION};
@@ -27,7 +28,7 @@ pub(crate) struct Home {
     decisions: DecisionRecorder,
     controllers: Controllers,
     node: Running,
-    logs: watch::Receiver<Vec<String>>,
+    logs: watch::Receiver<Vec<Line>>,
     /// Ends the API's connections when it is dropped or sent to.
     shutdown_tx: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -60,7 +61,8 @@ impl Home {
         let events = EventRecorder::start(&cluster, "flyball", clock.clone());
         let decisions = DecisionRecorder::with_events(events.clone());
         server.register_aggregated(GROUP, VERSION, Arc::new(ExplainApi::new(decisions.clone())));
-        let controllers = controllers::run(&cluster, clock.clone());
+        let volumes = Some(project.volumes());
+        let controllers = controllers::run_with(&cluster, clock.clone(), controllers::Options { volumes });
         let options = hpa_loop::Options {
             sync_period: Duration::from_secs(arguments.hpa_sync_period),
             ..hpa_loop::Options::new(hpa_loop::Mode::Enforce, decisions.clone())
@@ -80,7 +82,8 @@ impl Home {
         );
         state.gateway = format!("http://SERVICE.NAMESPACE.localhost:{}", node.front().router().port());
         project.write_state(&state)?;
-        let (_, logs) = watch::channel(Vec::new());
+        let (log_tx, logs) = watch::channel(Vec::new());
+        tasks.spawn(logs::follow(cluster.cache(), node.kubelet().clone(), log_tx));
         Ok(Self {
             state,
             cluster,
@@ -104,7 +107,7 @@ impl Home {
     }
 
     /// The last lines of all Pods' logs.
-    pub(crate) fn logs(&self) -> watch::Receiver<Vec<String>> {
+    pub(crate) fn logs(&self) -> watch::Receiver<Vec<Line>> {
         self.logs.clone()
     }
 
@@ -112,11 +115,13 @@ impl Home {
     pub(crate) fn addresses(&self) -> Vec<(String, String)> {
         let kubeconfig = self.state.kubeconfig.display();
         vec![
+            ("Services".to_owned(), self.state.gateway.clone()),
             (
                 "Kubernetes".to_owned(),
                 format!("{} (export KUBECONFIG={kubeconfig})", self.state.api),
             ),
             ("Prometheus".to_owned(), self.state.prometheus.clone()),
+            ("Pods".to_owned(), format!("each has {}", self.node.kubelet().mode())),
         ]
     }
 

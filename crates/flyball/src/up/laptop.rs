@@ -17,7 +17,7 @@ use std::time::Duration;
 use apiserver::pod_access::PodAccess;
 use cluster::{Cache, Cluster, EventRecorder};
 use flyball_core::Problem;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use node::front::Front;
 use node::guardian::{Guardian, GuardianCommand};
@@ -112,10 +112,13 @@ impl Laptop {
         };
         let kubelet = Kubelet::new(settings, parts);
         let _ = self.kubelet.set(kubelet.clone());
+        kubelet.follow_front(front.addresses());
         register(cluster, &self.name, &mode).await?;
 
         let mut tasks = JoinSet::new();
         tasks.spawn(run_pods(cluster.cache(), kubelet.clone(), self.name));
+        tasks.spawn(follow_configuration(cluster.cache::<ConfigMap>(), kubelet.clone()));
+        tasks.spawn(follow_configuration(cluster.cache::<Secret>(), kubelet.clone()));
         tasks.spawn(follow_services(cluster.cache(), cluster.cache(), services));
         Ok(Running {
             kubelet,
@@ -162,6 +165,17 @@ async fn run_pods(pods: Cache<Pod>, kubelet: Kubelet, name: String) {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Writes mounted ConfigMaps and Secrets anew when they change.
+async fn follow_configuration<K: cluster::Cached>(objects: Cache<K>, kubelet: Kubelet) {
+    let mut changes = objects.changes();
+    while let Some(change) = changes.next().await {
+        // What was there before this node joined is read when a Pod starts.
+        if change.before.is_some() {
+            kubelet.refresh_configuration(&change.key.namespace).await;
         }
     }
 }

@@ -7,7 +7,6 @@
 //! ```
 
 mod rules;
-mod source;
 mod targets;
 mod usage;
 

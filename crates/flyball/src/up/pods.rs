@@ -8,7 +8,9 @@ use super::view;
 pub(crate) const BLOCKED_PREFIX: &str = "pod/";
 
 /// Reasons in which a container waits for something that only its author can change.
-const BLOCKING: [&str; 4] = [
+const BLOCKING: [&str; 6] = [
+    "NoCommandForImage",
+    "BuildFailed",
     "CreateContainerConfigError",
     "CreateContainerError",
     "ErrImagePull",

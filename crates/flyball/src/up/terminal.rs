@@ -7,6 +7,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use crossterm::{cursor, event, execute, queue, style, terminal};
 use tokio::sync::{mpsc, watch};
 
+use super::logs::Line;
 use super::view::{View, render};
 
 /// How often the screen is drawn at most: calm to look at, and cheap.
@@ -24,7 +25,7 @@ impl Screen {
     }
 
     /// Draws views as they change until the user asks to quit (`q`, Ctrl-C) or the views end.
-    pub(crate) async fn show(&self, mut views: watch::Receiver<View>, mut logs: watch::Receiver<Vec<String>>) {
+    pub(crate) async fn show(&self, mut views: watch::Receiver<View>, mut logs: watch::Receiver<Vec<Line>>) {
         let mut keys = keys();
         let mut show_logs = false;
         let mut ticks = tokio::time::interval(DRAW_EVERY);
@@ -82,7 +83,7 @@ fn asks_to_quit(key: KeyEvent) -> bool {
     control_c || key.code == KeyCode::Char('q')
 }
 
-fn draw(view: &View, logs: &[String], show_logs: bool) -> io::Result<()> {
+fn draw(view: &View, logs: &[Line], show_logs: bool) -> io::Result<()> {
     let (width, height) = terminal::size()?;
     let (width, height) = (usize::from(width), usize::from(height));
     let mut lines = match show_logs {
@@ -91,7 +92,7 @@ fn draw(view: &View, logs: &[String], show_logs: bool) -> io::Result<()> {
             let surplus = logs.len().saturating_sub(height.saturating_sub(1));
             logs.iter()
                 .skip(surplus)
-                .map(|line| line.chars().take(width).collect())
+                .map(|line| line.to_string().chars().take(width).collect())
                 .collect()
         }
     };

@@ -8,10 +8,11 @@ use flyball_core::Problem;
 use k8s_openapi::api::core::v1::ConfigMap;
 use metrics::Store;
 use metrics::source::Local;
-use scale::adapter::{Adapter, AdapterOptions, ClusterObjects, Config, PodCache, ResourceMapper, mapper_of};
+use scale::adapter::{
+    Adapter, AdapterOptions, ClusterObjects, Config, PodCache, ResourceMapper, SourceQuery, mapper_of,
+};
 
 use super::SharedAdapter;
-use super::source::Built;
 use super::usage;
 
 /// How often it is looked which series there are: new metrics should be usable while their author still looks.
@@ -31,7 +32,7 @@ pub(super) fn adapter(cluster: &Cluster, store: Store) -> Adapter {
         ..AdapterOptions::default()
     };
     let objects = Arc::new(ClusterObjects::new(cluster.clone(), PodCache::Whole));
-    let source = Arc::new(Built::new(Local::new(store)));
+    let source = Arc::new(SourceQuery::new(Arc::new(Local::new(store)), Arc::new(SystemClock)));
     let (none, mapper) = (Config::default(), ResourceMapper::new(Vec::new()));
     Adapter::new(&none, mapper, source, objects, Arc::new(SystemClock), options).expect("no rule is a wrong one")
 }

@@ -17,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 
 use super::Shared;
 use super::answer::Body;
@@ -188,6 +189,14 @@ async fn socket(upgraded: Upgraded) -> Socket {
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await
 }
 
+/// The end as kubectl wants it: a close without a code is an error to it.
+fn normal_closure() -> CloseFrame {
+    CloseFrame {
+        code: CloseCode::Normal,
+        reason: Default::default(),
+    }
+}
+
 async fn run_exec(mut socket: Socket, mut session: ExecSession) {
     loop {
         tokio::select! {
@@ -206,7 +215,7 @@ async fn run_exec(mut socket: Socket, mut session: ExecSession) {
                     None => Status::internal_error("the container went away").to_value(),
                 };
                 let _ = socket.send(message(ERROR, last.to_string().as_bytes())).await;
-                let _ = socket.close(None).await;
+                let _ = socket.close(Some(normal_closure())).await;
                 return;
             }
             received = socket.next() => match received {
@@ -293,7 +302,7 @@ async fn run_port_forward(mut socket: Socket, connections: Vec<(u16, Connection)
             sent = messages.recv() => match sent {
                 Some(message) => if socket.send(message).await.is_err() { return; },
                 None => {
-                    let _ = socket.close(None).await;
+                    let _ = socket.close(Some(normal_closure())).await;
                     return;
                 }
             },
