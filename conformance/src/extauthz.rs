@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use policy::envoy::{self, Api, BodyParsing, Config, Descriptors, Mode};
+use policy::envoy::{self, Api, BodyParsing, Call, Checker, Config, Descriptors, Mode};
 use serde_json::{Map, Value, json};
 
 use crate::report::FileReport;
@@ -23,8 +23,8 @@ pub(crate) fn run(file: &Path) -> FileReport {
         let result = match kind.as_str() {
             "input" => input(case, &suite),
             "decision" => decision(case),
-            "config" => config(case),
-            _ => Err(format!("cases of {kind} are not run yet")),
+            "config" => config(case, file),
+            _ => check(case),
         };
         report.count(case["name"].as_str().unwrap_or_default(), result);
     }
@@ -125,22 +125,134 @@ fn shown(response: &envoy::Response) -> Value {
     Value::Object(fields)
 }
 
-fn config(case: &Value) -> Result<(), String> {
+/// Where the suite says that a descriptor set does not exist, or is another file, or is that of `input.json`.
+fn descriptor_file(named: &str, suite: &Path) -> Result<Vec<u8>, String> {
+    if named.contains("does not exist") {
+        return Err("no such file".to_owned());
+    }
+    if named.contains("not a descriptor set") {
+        return Ok(b"this is no descriptor set".to_vec());
+    }
+    let input = fs::read(suite.with_file_name("input.json")).map_err(|error| error.to_string())?;
+    let input: Value = serde_json::from_slice(&input).map_err(|error| error.to_string())?;
+    let encoded = input
+        .pointer("/descriptor_sets/descriptors")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    STANDARD.decode(encoded).map_err(|error| error.to_string())
+}
+
+fn config(case: &Value, file: &Path) -> Result<(), String> {
     let expect = case["expect"].as_object().cloned().unwrap_or_default();
     let refused = expect.contains_key("error");
-    let read = Config::read(&case["config"]);
-    let config = match (read, refused) {
+    let read = Config::read(&case["config"])
+        .map_err(|error| error.to_string())
+        .and_then(|config| {
+            let loaded = match config.proto_descriptor.as_str() {
+                "" => false,
+                named => Descriptors::read(&descriptor_file(named, file)?)
+                    .map(|_| true)
+                    .map_err(|e| e.to_string())?,
+            };
+            let evaluates = printed_query(&config.evaluated())?;
+            Ok((config, loaded, evaluates))
+        });
+    let (config, loaded, evaluates) = match (read, refused) {
         (Err(_), true) => return Ok(()),
         (Err(error), false) => return Err(format!("refused: {error}")),
         (Ok(_), true) => return Err("accepted, although it is wrong".to_owned()),
-        (Ok(config), false) => config,
+        (Ok(read), false) => read,
     };
     let mut shown = serde_json::to_value(&config).map_err(|error| error.to_string())?;
-    shown["evaluates"] = config.evaluated().into();
+    shown["evaluates"] = evaluates.into();
+    shown["descriptor_set_loaded"] = loaded.into();
     for (name, value) in &expect {
         same(value, &shown[name]).map_err(|difference| format!("{name}: {difference}"))?;
     }
     Ok(())
+}
+
+/// The query as the engine reads it: an assignment is a call.
+fn printed_query(text: &str) -> Result<String, String> {
+    let statements = rego::syntax::parse_body(text, rego::Version::V1).map_err(|errors| errors.to_string())?;
+    let printed = statements.iter().map(|statement| match &statement.kind {
+        rego::syntax::ast::LiteralKind::Expr(term) => term.to_string(),
+        _ => text.to_owned(),
+    });
+    Ok(printed.collect::<Vec<_>>().join("; "))
+}
+
+fn check(case: &Value) -> Result<(), String> {
+    let config = Config::read(&case["config"]).map_err(|error| error.to_string())?;
+    let policy = rego::Compiler::new()
+        .module("policy.rego", case["policy"].as_str().unwrap_or_default())
+        .and_then(rego::Compiler::compile)
+        .map_err(|error| error.to_string())?;
+    let checker = Checker {
+        config: &config,
+        policy: &policy,
+        descriptors: None,
+        host: &rego::NoHost { now_ns: 0 },
+        limits: rego::Limits::default(),
+    };
+    let api = if case["api"] == "v2" { Api::V2 } else { Api::V3 };
+    let precondition = case["precondition"].as_str().unwrap_or_default();
+    let call = match precondition {
+        "" => Call::Waits,
+        text if text.contains("deadline") => Call::TimedOut,
+        text if text.contains("cancelled") => Call::Cancelled,
+        _ => Call::Waits,
+    };
+    let mut checked = checker.check(&case["request"], api, call);
+    if precondition.contains("log plugin") {
+        checked.log_failed("Bad Logger Error");
+    }
+    let expect = &case["expect"];
+    match &checked.answer {
+        Err(error) => {
+            same(&expect["error"]["reason"], &json!(error.reason)).map_err(|why| format!("{why} ({error})"))?
+        }
+        Ok(answer) => {
+            let mut got = shown(&answer.response);
+            got["decision_id"] = answer.has_decision_id.into();
+            if !answer.message.is_empty() {
+                got["message"] = answer.message.clone().into();
+            }
+            if let Some(reason) = answer.reason {
+                got["reason"] = reason.into();
+            }
+            let mut expected = expect["response"].clone();
+            if answer.reason == Some("request_parse_error") {
+                // The engine's own words for what is wrong with the body; the suite compares the reason.
+                for fields in [&mut got, &mut expected]
+                    .map(Value::as_object_mut)
+                    .into_iter()
+                    .flatten()
+                {
+                    fields.remove("message");
+                    fields.remove("body");
+                }
+            }
+            same(&expected, &got)?;
+        }
+    }
+    logged(&expect["log"], &checked.log)
+}
+
+/// The decision log's event; errors are compared by their presence, because their words are the engine's.
+fn logged(expected: &Value, actual: &Value) -> Result<(), String> {
+    for field in ["path", "query", "result", "input"] {
+        if let Some(expected) = expected.get(field) {
+            same(expected, &actual[field]).map_err(|why| format!("log: {field}: {why}"))?;
+        }
+    }
+    match expected.get("error").is_some() == actual.get("error").is_some() || expected.is_null() {
+        true => Ok(()),
+        false => Err(format!(
+            "log: error: expected {}, got {}",
+            expected["error"], actual["error"]
+        )),
+    }
 }
 
 fn same(expected: &Value, actual: &Value) -> Result<(), String> {

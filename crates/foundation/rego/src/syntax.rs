@@ -16,7 +16,8 @@ mod parser;
 mod rules;
 mod terms;
 
-pub(crate) use parser::{parse_body, parse_module, parse_term};
+pub use parser::parse_body;
+pub(crate) use parser::{parse_module, parse_term};
 
 /// The dialect that a module is written in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

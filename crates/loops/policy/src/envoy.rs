@@ -7,6 +7,7 @@
 
 mod attributes;
 mod body;
+mod check;
 mod config;
 mod respond;
 mod tables;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 pub use body::Descriptors;
+pub use check::{Answer, Call, CheckError, Checked, Checker};
 pub use config::{Config, ConfigError};
 pub use respond::{Http, Mode, Pairs, Response, ResultError, respond};
 

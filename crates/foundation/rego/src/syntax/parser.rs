@@ -58,8 +58,11 @@ pub(crate) fn parse_module(file: &str, text: &str, version: Version) -> std::res
     Ok(module)
 }
 
-/// Parses a query.
-pub(crate) fn parse_body(text: &str, version: Version) -> std::result::Result<Vec<Literal>, Errors> {
+/// Parses a query: statements, of which there is at least one.
+///
+/// # Errors
+/// Where the text is no query.
+pub fn parse_body(text: &str, version: Version) -> std::result::Result<Vec<Literal>, Errors> {
     let file: Arc<str> = "".into();
     check_length(text)?;
     let lexed = lex(&file, text)?;
