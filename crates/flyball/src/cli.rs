@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Look into autoscaling without changing anything
     #[command(subcommand)]
     Scale(Scale),
+    /// Evaluate, test and check Rego policies
+    #[command(subcommand)]
+    Policy(Policy),
     /// Print the completion script of a shell
     Completion {
         /// The shell
@@ -235,4 +238,91 @@ pub(crate) struct Check {
     /// How to print it
     #[arg(long, short, default_value = "table")]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Evaluate a query
+    Eval(PolicyEval),
+    /// Run the rules whose names begin with test_
+    Test(PolicyTest),
+    /// Compile policies and say what is wrong with them
+    Check(PolicyCheck),
+}
+
+/// Which Rego.
+#[derive(Debug, Args)]
+pub(crate) struct Dialect {
+    /// Read policies as OPA before 1.0 did
+    #[arg(long)]
+    pub(crate) v0_compatible: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyEval {
+    /// The query, such as data.authz.allow
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: String,
+    /// Policies and data: files or folders; may be repeated
+    #[arg(long, short, value_name = "PATH")]
+    pub(crate) data: Vec<PathBuf>,
+    /// The input: a JSON or YAML file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, short, default_value = "json")]
+    pub(crate) format: EvalFormat,
+    /// Exit with 1 when the query is undefined
+    #[arg(long)]
+    pub(crate) fail: bool,
+    /// Let an error of a built-in function be an error rather than undefined
+    #[arg(long)]
+    pub(crate) strict_builtin_errors: bool,
+    #[command(flatten)]
+    pub(crate) dialect: Dialect,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTest {
+    /// Policies, data and tests: files or folders
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only tests whose names match this regular expression
+    #[arg(long, short, value_name = "REGEX")]
+    pub(crate) run: Option<String>,
+    /// Print tests that pass, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// How to print it
+    #[arg(long, short, default_value = "pretty")]
+    pub(crate) format: TestFormat,
+    #[command(flatten)]
+    pub(crate) dialect: Dialect,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyCheck {
+    /// Policies: files or folders
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) dialect: Dialect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EvalFormat {
+    /// OPA's result document
+    Json,
+    /// The values alone, as JSON
+    Values,
+    /// The values alone, a line each, texts without quotes
+    Raw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For people
+    Pretty,
+    /// For programs
+    Json,
 }

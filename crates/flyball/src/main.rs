@@ -12,6 +12,7 @@ mod decisions;
 mod down;
 mod explain_run;
 mod manifests;
+mod policy;
 mod query;
 mod scale;
 mod status;
@@ -34,8 +35,10 @@ const EXIT_FAILED: u8 = 3;
 const EXIT_NO: u8 = 1;
 
 /// Problems that mean "no" rather than "could not": nothing runs here, nothing was decided, no command is known, the
-/// user said no, the file is wrong.
-const ANSWERS_NO: [&str; 5] = ["FB1007", "FB1010", "FB1029", "FB1030", "FB1032"];
+/// user said no, a file is wrong, a test failed.
+const ANSWERS_NO: [&str; 8] = [
+    "FB1007", "FB1010", "FB1029", "FB1030", "FB1032", "FB1033", "FB1035", "FB1036",
+];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -76,6 +79,7 @@ fn run(command: Command) -> Result<(), Problem> {
         Command::Guardian => unreachable!("the guardian was started above"),
         Command::Status(arguments) => asynchronous(status::run(arguments)),
         Command::Query(arguments) => asynchronous(query::run(arguments, cluster::SystemClock.now())),
+        Command::Policy(command) => policy::run(command),
         Command::Scale(command) => asynchronous(scale::run(command, cluster::SystemClock.now())),
         Command::Adapter { arguments } => asynchronous(scale::adapter(&arguments)),
         Command::Why(arguments) => asynchronous(why::run(arguments, cluster::SystemClock.now())),
