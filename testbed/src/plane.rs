@@ -164,7 +164,7 @@ impl Plane {
         fs::write(self.folder.join("stages.yaml"), include_str!("stages.yaml"))?;
         let mut kwok = program("kwok")?;
         kwok.arg(kubeconfig)
-            .arg("--manage-all-nodes=true")
+            .args(["--manage-all-nodes=true", "--node-lease-duration-seconds=40"])
             .arg(self.flag("--config", "stages.yaml"));
         kwok.arg(format!("--server-address=127.0.0.1:{}", free_port()?));
         let kwok = Part::start("kwok", &self.folder, kwok)?;

@@ -166,7 +166,8 @@ impl Authenticator {
 
 fn with_authenticated(mut groups: Vec<String>) -> Vec<String> {
     const AUTHENTICATED: &str = "system:authenticated";
-    if !groups.iter().any(|group| group == AUTHENTICATED) {
+    let has = |name: &str| groups.iter().any(|group| group == name);
+    if !has(AUTHENTICATED) && !has("system:unauthenticated") {
         groups.push(AUTHENTICATED.to_owned());
     }
     groups
@@ -201,7 +202,7 @@ fn named_by(proxy: &FrontProxy, headers: &HeaderMap) -> Option<User> {
     Some(User {
         name,
         uid: values("x-remote-uid").next().unwrap_or_default(),
-        groups: groups.collect(),
+        groups: with_authenticated(groups.collect()),
         extra,
     })
 }
@@ -224,4 +225,28 @@ fn verifier(authorities: &[&[u8]]) -> Result<Verifier, IdentityError> {
         .allow_unauthenticated()
         .build()
         .map_err(|error| unreadable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The aggregator asks for discovery as a user without groups; it may see it because it is somebody.
+    #[test]
+    fn whoever_the_front_proxy_names_is_authenticated_unless_it_says_otherwise() {
+        let proxy = FrontProxy::new(Vec::new(), Vec::new());
+        let named = |name: &'static str, group: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-remote-user", http::HeaderValue::from_static(name));
+            if !group.is_empty() {
+                headers.insert("x-remote-group", http::HeaderValue::from_static(group));
+            }
+            named_by(&proxy, &headers).expect("a user is named").groups
+        };
+        assert_eq!(named("system:kube-aggregator", ""), ["system:authenticated"]);
+        assert_eq!(
+            named("system:anonymous", "system:unauthenticated"),
+            ["system:unauthenticated"]
+        );
+    }
 }
